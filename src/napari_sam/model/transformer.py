@@ -1,0 +1,127 @@
+"""The two-way transformer: prompt tokens and image exchange what they know."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from napari_sam.model.mlp import MLPBlock
+
+
+class TwoWayTransformer(nn.Module):
+    """Alternate attention from tokens to image and from image to tokens.
+
+    Parameters
+    ----------
+    depth, embed_dim, num_heads, mlp_dim : int
+        Number of blocks, channels of tokens and image, attention heads, hidden channels of the
+        MLPs.
+    """
+
+    def __init__(self, depth: int, embed_dim: int, num_heads: int, mlp_dim: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            TwoWayBlock(embed_dim, num_heads, mlp_dim, is_first=i == 0) for i in range(depth)
+        )
+        self.final_attn_token_to_image = Attention(embed_dim, num_heads, downsample=2)
+        self.norm_final_attn = nn.LayerNorm(embed_dim)
+
+    def forward(
+        self, tokens: torch.Tensor, image: torch.Tensor, image_positions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Update the tokens of N objects and each object's view of the image.
+
+        Parameters
+        ----------
+        tokens : torch.Tensor
+            (N, T, C); their initial values also serve as their positions at every attention.
+        image : torch.Tensor
+            (N, L, C), one vector per cell of the image embedding.
+        image_positions : torch.Tensor
+            (1, L, C).
+
+        Returns
+        -------
+        tokens, image : torch.Tensor
+            Of the same shapes.
+        """
+        token_positions = tokens
+        for layer in self.layers:
+            tokens, image = layer(tokens, image, token_positions, image_positions)
+        tokens = tokens + self.final_attn_token_to_image(
+            q=tokens + token_positions, k=image + image_positions, v=image
+        )
+        return self.norm_final_attn(tokens), image
+
+
+class TwoWayBlock(nn.Module):
+    """Tokens attend to themselves, then to the image, pass an MLP; then the image attends to them.
+
+    In the first block the self-attention has neither positions, for the tokens are nothing else
+    yet, nor a residual connection.
+    """
+
+    def __init__(self, dim: int, num_heads: int, mlp_dim: int, is_first: bool) -> None:
+        super().__init__()
+        self.is_first = is_first
+        self.self_attn = Attention(dim, num_heads)
+        self.norm1 = nn.LayerNorm(dim)
+        self.cross_attn_token_to_image = Attention(dim, num_heads, downsample=2)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = MLPBlock(dim, mlp_dim, nn.ReLU())
+        self.norm3 = nn.LayerNorm(dim)
+        self.cross_attn_image_to_token = Attention(dim, num_heads, downsample=2)
+        self.norm4 = nn.LayerNorm(dim)
+
+    def forward(
+        self,
+        tokens: torch.Tensor,
+        image: torch.Tensor,
+        token_positions: torch.Tensor,
+        image_positions: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Update (N, T, C) tokens and (N, L, C) image, given their positions."""
+        if self.is_first:
+            tokens = self.self_attn(q=tokens, k=tokens, v=tokens)
+        else:
+            q = tokens + token_positions
+            tokens = tokens + self.self_attn(q=q, k=q, v=tokens)
+        tokens = self.norm1(tokens)
+
+        keys = image + image_positions
+        tokens = tokens + self.cross_attn_token_to_image(
+            q=tokens + token_positions, k=keys, v=image
+        )
+        tokens = self.norm2(tokens)
+
+        tokens = self.norm3(tokens + self.mlp(tokens))
+
+        image = image + self.cross_attn_image_to_token(q=keys, k=tokens + token_positions, v=tokens)
+        return tokens, self.norm4(image)
+
+
+class Attention(nn.Module):
+    """Multi-head attention whose inner dimension may be smaller than that of its tokens."""
+
+    def __init__(self, dim: int, num_heads: int, downsample: int = 1) -> None:
+        super().__init__()
+        inner_dim = dim // downsample
+        self.num_heads = num_heads
+        self.q_proj = nn.Linear(dim, inner_dim)
+        self.k_proj = nn.Linear(dim, inner_dim)
+        self.v_proj = nn.Linear(dim, inner_dim)
+        self.out_proj = nn.Linear(inner_dim, dim)
+
+    def forward(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """Attend from queries (N, T, C) to keys (N, S, C) with values (N, S, C): (N, T, C)."""
+        q = self.split_heads(self.q_proj(q))
+        k = self.split_heads(self.k_proj(k))
+        v = self.split_heads(self.v_proj(v))
+        y = F.scaled_dot_product_attention(q, k, v)  # (N, heads, T, inner / heads)
+        mixed: torch.Tensor = self.out_proj(y.transpose(1, 2).flatten(2))
+        return mixed
+
+    def split_heads(self, x: torch.Tensor) -> torch.Tensor:
+        """Rearrange (N, T, inner) to (N, heads, T, inner / heads)."""
+        return x.reshape(*x.shape[:2], self.num_heads, -1).transpose(1, 2)
