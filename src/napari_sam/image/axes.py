@@ -1,0 +1,63 @@
+"""Which axis of an array is which: a string such as ``"zyx"``, guessed or given."""
+
+from __future__ import annotations
+
+import numpy as np
+
+AXES = "tczyx"
+"""The letters an axes string is made of: time, channel, depth, row, column."""
+
+
+def parse_axes(axes: str | None, shape: tuple[int, ...], dtype: np.dtype) -> str:
+    """Return the axes of an array, guessed if they are not given.
+
+    The letters may stand in any order, each at most once, with y in front of x; the order of the
+    others is the order of the indices of a plane. Guessed is only what is unambiguous: two axes
+    are ``"yx"``; three are ``"yxc"`` if the last has length 3 or 4 and the type is uint8 (RGB),
+    else ``"zyx"``.
+
+    Parameters
+    ----------
+    axes : str or None
+        One letter of ``"tczyx"`` for each axis of the array, in its order.
+    shape : tuple of int
+        Shape of the array.
+    dtype : numpy.dtype
+        Type of its elements.
+
+    Raises
+    ------
+    ValueError
+        If the axes are not valid, do not fit the shape, or cannot be guessed.
+    """
+    if axes is None:
+        return _guess_axes(shape, dtype)
+    axes = axes.lower()
+    if set(axes) - set(AXES) or len(set(axes)) < len(axes):
+        raise ValueError(
+            f"axes={axes!r} is not valid: it takes each of the letters t, c, z, y, x at most once."
+        )
+    if not {"y", "x"} <= set(axes) or axes.index("y") > axes.index("x"):
+        raise ValueError(f"axes={axes!r} is not valid: it needs y, and x after it.")
+    if len(axes) != len(shape):
+        raise ValueError(
+            f"axes={axes!r} names {len(axes)} axes, but the image has {len(shape)}, "
+            f"with shape {shape}."
+        )
+    return axes
+
+
+def _guess_axes(shape: tuple[int, ...], dtype: np.dtype) -> str:
+    maybe_rgb = len(shape) == 3 and shape[-1] in (3, 4)
+    if len(shape) == 2:
+        return "yx"
+    if maybe_rgb and dtype == np.uint8:
+        return "yxc"
+    if len(shape) == 3 and not maybe_rgb:
+        return "zyx"
+    if len(shape) < 2:
+        raise ValueError(f"An image has at least two axes, y and x, found the shape {shape}.")
+    raise ValueError(
+        f"The axes of an image of shape {shape} and type {dtype} cannot be guessed: name them, "
+        f"for example axes={'zyx or yxc' if maybe_rgb else 'tzyx, czyx or tczyx'}."
+    )

@@ -1,0 +1,87 @@
+"""How raw values become intensities in [0, 1]: one range per channel, chosen once per image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LOW_PERCENTILE = 1.0
+HIGH_PERCENTILE = 99.8
+
+
+@dataclass(frozen=True)
+class Intensity:
+    """The raw values that read as 0 and as 1, for each channel.
+
+    Attributes
+    ----------
+    low, high : tuple of float
+        One number per channel, low ≤ high. Where they are equal, the values up to them read as 0.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.low) != len(self.high) or len(self.low) not in (1, 3):
+            raise ValueError(
+                f"An intensity range has one low and one high value for each of one or three "
+                f"channels, found low={self.low}, high={self.high}."
+            )
+        if not (np.isfinite(self.low + self.high).all() and (self._low <= self._high).all()):
+            raise ValueError(
+                f"Intensity limits are finite and low ≤ high, found low={self.low}, "
+                f"high={self.high}."
+            )
+
+    @classmethod
+    def from_sample(cls, sample: NDArray[Any]) -> Intensity:
+        """Choose the range from percentiles 1 and 99.8 of the finite values of a sample.
+
+        If these are the same, as in an image with few bright pixels, minimum and maximum are used.
+
+        Parameters
+        ----------
+        sample : (C, N) array
+            Raw values of each channel.
+
+        Raises
+        ------
+        ValueError
+            If a channel has no finite value.
+        """
+        ranges = [_range(channel) for channel in sample]
+        return cls(tuple(low for low, _ in ranges), tuple(high for _, high in ranges))
+
+    def normalize(self, raw: NDArray[Any]) -> NDArray[np.float32]:
+        """Map a (C, h, w) array of raw values to float32 in [0, 1]; NaN and infinity become 0."""
+        real = raw.astype(np.result_type(raw.dtype, np.float32), copy=False)
+        low, high = (limit.astype(real.dtype)[:, None, None] for limit in (self._low, self._high))
+        span = np.where(high > low, high - low, 1).astype(real.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = np.clip((real - low) / span, 0, 1)
+        if raw.dtype.kind == "f":
+            scaled[~np.isfinite(raw)] = 0
+        return np.asarray(scaled, np.float32)
+
+    @property
+    def _low(self) -> NDArray[np.float64]:
+        return np.array(self.low, np.float64)
+
+    @property
+    def _high(self) -> NDArray[np.float64]:
+        return np.array(self.high, np.float64)
+
+
+def _range(values: NDArray[Any]) -> tuple[float, float]:
+    finite = values[np.isfinite(values)].astype(np.float64)
+    if finite.size == 0:
+        raise ValueError(
+            f"None of {values.size} sampled pixels is finite, so no intensity range can be chosen. "
+            f"Check the image, or pass intensity=Intensity((low,), (high,))."
+        )
+    low, high = np.percentile(finite, [LOW_PERCENTILE, HIGH_PERCENTILE]).tolist()
+    return (low, high) if low < high else (float(finite.min()), float(finite.max()))
