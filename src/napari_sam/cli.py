@@ -1,0 +1,71 @@
+"""The command ``napari-sam``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_sam.model import list_models, load_model
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def napari_sam() -> None:
+    """Segment anything in images of any size, without a window."""
+
+
+@app.command()
+def models() -> None:
+    """List the models, and which of them are installed."""
+    for spec in list_models():
+        state = "installed" if spec.installed else f"{spec.size_bytes / 1e6:.0f} MB to download"
+        typer.echo(f"{spec.name:<8} {state:<20} {spec.licence:<14} {spec.description}")
+
+
+@app.command()
+def train(
+    images: Annotated[Path, typer.Argument(help="Folder of <source>.npz files of labeled images.")],
+    run: Annotated[Path, typer.Argument(help="Folder of the run; one found there goes on.")],
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Train the built-in model, and write its weights to RUN/nano.safetensors."""
+    from napari_sam.train.export import export_weights
+    from napari_sam.train.planes import read_folder
+    from napari_sam.train.trainer import Trainer
+
+    trainer = Trainer(read_folder(images), run, device=device)
+    typer.echo(f"step {trainer.step} of {trainer.total_steps}; the log is {run / 'log.csv'}")
+    trainer.run()
+    size = export_weights(trainer.checkpoint, run / "nano.safetensors")
+    typer.echo(f"{run / 'nano.safetensors'}: {size / 1e6:.1f} MB")
+
+
+@app.command()
+def evaluate(
+    images: Annotated[Path, typer.Argument(help="Folder of <source>.npz files of labeled images.")],
+    model: str = "nano",
+    checkpoint: Annotated[Path | None, typer.Option(help="Other weights for the model.")] = None,
+    trained_on: Annotated[
+        Path | None, typer.Option(help="Folder of the training images: what is in domain.")
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file.")] = None,
+) -> None:
+    """Print the mean IoU of one click, a box and three clicks, for each source."""
+    from napari_sam.train.evaluate import evaluate_planes, markdown_table
+    from napari_sam.train.planes import read_folder
+
+    network = load_model(model, checkpoint=checkpoint)
+    results = {name: evaluate_planes(network, p) for name, p in read_folder(images).items()}
+    known = {path.stem for path in trained_on.glob("*.npz")} if trained_on else set(results)
+    typer.echo(markdown_table(results, known))
+    if save:
+        save.write_text(json.dumps(results, indent=2) + "\n")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

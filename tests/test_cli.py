@@ -1,0 +1,26 @@
+"""The command line lists the models and explains itself."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from typer.testing import CliRunner
+
+from napari_sam import cli, list_models
+
+
+def test_models_are_listed_with_their_license():
+    result = CliRunner().invoke(cli.app, ["models"])
+    lines = result.output.splitlines()
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in lines] == [spec.name for spec in list_models()]
+    assert all(spec.licence in line for spec, line in zip(list_models(), lines, strict=True))
+
+
+def test_without_arguments_the_commands_are_named():
+    assert "models" in CliRunner().invoke(cli.app, []).output
+
+
+def test_the_installed_command_is_this_one():
+    (command,) = entry_points(group="console_scripts", name="napari-sam")
+    assert command.load() is cli.main
