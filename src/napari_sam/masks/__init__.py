@@ -1,0 +1,7 @@
+"""Boolean masks, each cropped to its box."""
+
+from napari_sam.masks.candidates import Candidates
+from napari_sam.masks.mask import Mask
+from napari_sam.masks.resample import mask_from_logits
+
+__all__ = ["Candidates", "Mask", "mask_from_logits"]

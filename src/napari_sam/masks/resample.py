@@ -1,0 +1,116 @@
+"""From low-resolution logits to a mask in image pixels."""
+
+from __future__ import annotations
+
+from math import ceil, floor, nan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sam.masks.mask import Mask
+from napari_sam.prompts.interpolation import interpolation_matrix
+from napari_sam.prompts.mask_prompt import MaskPrompt
+
+BAND_PIXELS = 1 << 22
+"""Pixels interpolated at a time: the logits of a large object are never all in memory."""
+
+
+def mask_from_logits(
+    logits: MaskPrompt,
+    shape_yx: tuple[int, int],
+    *,
+    predicted_iou: float = nan,
+    threshold: float = 0.0,
+    stability_offset: float = 1.0,
+) -> Mask:
+    """Interpolate logits to level-0 pixels and cut them at a threshold.
+
+    Bilinear, with pixel centers, as SAM does it. Interpolated values lie between their neighbors,
+    so only the box of the low-resolution logits that can pass is looked at.
+
+    Parameters
+    ----------
+    logits : MaskPrompt
+        Low-resolution logits and where they lie.
+    shape_yx : tuple of int
+        Rows and columns of the image; what lies beyond is left out.
+    predicted_iou : float
+        Handed on to the mask.
+    threshold : float
+        The mask is where the logits exceed it.
+    stability_offset : float
+        The stability score compares the areas at the threshold plus and minus this.
+
+    Returns
+    -------
+    Mask
+        With its stability score (NaN if nothing comes near the threshold) and `logits`.
+    """
+    outer = threshold - stability_offset
+    low, step = logits.logits, logits.step
+    passing_rows = np.flatnonzero(low.max(axis=1) > outer)
+    passing_columns = np.flatnonzero(low.max(axis=0) > outer)
+    rows = _axis(passing_rows, low.shape[0], logits.y, step, shape_yx[0])
+    columns = _axis(passing_columns, low.shape[1], logits.x, step, shape_yx[1])
+    if rows is None or columns is None:
+        return Mask.from_array(np.zeros((0, 0), bool), predicted_iou=predicted_iou, logits=logits)
+    (y0, row_samples, row_matrix), (x0, column_samples, column_matrix) = rows, columns
+
+    narrow = low[row_samples, column_samples] @ column_matrix.T
+    array = np.empty((len(row_matrix), len(column_matrix)), dtype=bool)
+    n_inner = n_outer = 0
+    band = max(1, BAND_PIXELS // array.shape[1])
+    for start in range(0, len(array), band):
+        values = row_matrix[start : start + band] @ narrow
+        np.greater(values, threshold, out=array[start : start + band])
+        n_inner += int(np.count_nonzero(values > threshold + stability_offset))
+        n_outer += int(np.count_nonzero(values > outer))
+    return Mask.from_array(
+        array,
+        y0,
+        x0,
+        predicted_iou=predicted_iou,
+        stability_score=n_inner / n_outer if n_outer else nan,
+        logits=logits,
+    )
+
+
+def _axis(
+    passing: NDArray[np.int64], n_samples: int, origin: float, step: float, n_pixels: int
+) -> tuple[int, slice, NDArray[np.float32]] | None:
+    """Find the pixels along one axis that can pass, and how to interpolate them.
+
+    Parameters
+    ----------
+    passing : (n,) int array
+        The samples that pass somewhere across the other axis, ascending.
+    n_samples : int
+        Length of the samples along the axis.
+    origin, step : float
+        Of the samples: level-0 edge and pixels per sample.
+    n_pixels : int
+        Length of the image along the axis.
+
+    Returns
+    -------
+    first : int
+        The first pixel.
+    samples : slice
+        The samples that the pixels lie between.
+    matrix : (pixels, samples) float32 array
+        Their weights.
+    """
+    if len(passing) == 0:
+        return None
+    low, high = max(int(passing[0]) - 1, 0), min(int(passing[-1]) + 1, n_samples - 1)
+    # Pixels between the centers of these samples; up to the edge for the outermost sample.
+    edge_low = origin + (low + 0.5 * (low > 0)) * step
+    edge_high = origin + (high + 1 - 0.5 * (high < n_samples - 1)) * step
+    first = max(ceil(edge_low - 0.5), 0)
+    last = min(floor(edge_high - 0.5), n_pixels - 1)
+    if first > last:
+        return None
+    positions = (np.arange(first, last + 1) + 0.5 - origin) / step - 0.5
+    within = np.clip(positions - low, 0, high - low)
+    matrix = interpolation_matrix(within, high - low + 1).astype(np.float32)
+    return first, slice(low, high + 1), matrix

@@ -1,0 +1,163 @@
+"""One object from its prompts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from napari_sam.embedding.embeddings import Embeddings
+from napari_sam.image.window import Window
+from napari_sam.masks.candidates import Candidates
+from napari_sam.masks.mask import Mask
+from napari_sam.prompts.prompts import Prompts
+from napari_sam.segment.decode import decode
+from napari_sam.segment.windows import cut_sides, first_window, in_window, next_window
+
+MAX_FOLLOWED = 4
+"""How often an object that reaches beyond its window is looked at again in another."""
+
+
+def segment_object(
+    embeddings: Embeddings,
+    prompts: Prompts,
+    *,
+    plane: int | tuple[int, ...] = (),
+    multimask: bool | None = None,
+    follow: bool = True,
+) -> Candidates:
+    """Segment the one object that the prompts mean.
+
+    The model looks through the finest window that holds the box and the positive points. If the
+    best mask reaches an edge of that window and the image goes on there, it looks again through a
+    window with more room, of half the resolution if need be, a few times at most. (Not if there is
+    a box, which says where the object ends.) Nothing is remembered between calls.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+        The image and the model. Windows that are not encoded yet are encoded now.
+    prompts : Prompts
+        At least a positive point or a box. A mask prompt is resampled to every window.
+    plane : int or tuple of int
+        Index of the axes in front of rows and columns.
+    multimask : bool, optional
+        Three masks or one. Default: three for a prompt that may mean several things, a single point
+        or a box alone without a mask; one for all others, as the models are trained.
+    follow : bool
+        False: look through the first window only, as for a preview that must not wait.
+
+    Returns
+    -------
+    Candidates
+        Small to large, without empty masks; with a note on what the user should know.
+
+    Raises
+    ------
+    ValueError
+        If there is neither a positive point nor a box, or a prompt lies outside the image.
+    """
+    plane = embeddings.image.normalize_plane(plane)
+    _check(prompts, embeddings.image.shape_yx)
+    window = first_window(embeddings, prompts, plane)
+    found = _look(embeddings, window, prompts, multimask)
+    if follow and prompts.box is None:
+        found = _follow(embeddings, window, found, prompts, multimask)
+    return found
+
+
+def is_ambiguous(prompts: Prompts) -> bool:
+    """Whether the prompts may mean several things: one point or one box, and nothing else."""
+    n_prompts = len(prompts.points) + (prompts.box is not None)
+    return n_prompts == 1 and prompts.mask is None
+
+
+def _look(
+    embeddings: Embeddings, window: Window, prompts: Prompts, multimask: bool | None
+) -> Candidates:
+    """Ask the model through one window."""
+    visible = in_window(window, prompts.points)
+    seen = Prompts(prompts.points[visible], prompts.labels[visible], prompts.box, prompts.mask)
+    masks = decode(
+        embeddings.model,
+        embeddings.features(window),
+        window,
+        seen,
+        embeddings.image.shape_yx,
+        multimask=is_ambiguous(seen) if multimask is None else multimask,
+    )
+    masks = [mask for mask in masks if mask.area > 0]
+    notes = []
+    if not masks:
+        notes.append("nothing found here; add points or draw a box")
+    if window.step > 1:
+        notes.append(f"window at {_fraction(window.step)} resolution (object is large)")
+    if n_left_out := int(np.count_nonzero(~visible)):
+        plural = "points" if n_left_out > 1 else "point"
+        notes.append(f"{n_left_out} negative {plural} too far away to matter, left out")
+    return Candidates(tuple(masks), window, "; ".join(notes))
+
+
+def _follow(
+    embeddings: Embeddings,
+    window: Window,
+    found: Candidates,
+    prompts: Prompts,
+    multimask: bool | None,
+) -> Candidates:
+    """Look again through other windows until one shows the whole object."""
+    for _ in range(MAX_FOLLOWED):
+        part = _cut_part(embeddings, window, found, prompts)
+        if part is None:
+            return found
+        window = next_window(embeddings, window, prompts, part)
+        again = _look(embeddings, window, prompts, multimask)
+        if not again:
+            break
+        found = again
+    else:
+        if _cut_part(embeddings, window, found, prompts) is None:
+            return found
+    note = "the object reaches beyond the window and is cut; draw a box around it"
+    return replace(found, note="; ".join(filter(None, [note, found.note])))
+
+
+def _cut_part(
+    embeddings: Embeddings, window: Window, found: Candidates, prompts: Prompts
+) -> Mask | None:
+    """Return the visible part of the best object if the window cuts it, else None.
+
+    Islands that a model leaves near an edge say nothing about the size of the object, so only the
+    connected parts under the positive points count; or the largest part, if none is.
+    """
+    if not found or not cut_sides(embeddings, window, found.best).any():
+        return None
+    under_points = found.best.components_at(prompts.positives)
+    part = under_points if under_points.area else found.best.largest_component()
+    return part if cut_sides(embeddings, window, part).any() else None
+
+
+def _fraction(step: float) -> str:
+    return "half" if step == 2 else f"1/{step:g}"
+
+
+def _check(prompts: Prompts, shape_yx: tuple[int, int]) -> None:
+    if prompts.is_empty:
+        raise ValueError("There is no prompt; give at least a positive point or a box.")
+    if len(prompts.positives) == 0 and prompts.box is None:
+        found = "only negative points" if len(prompts.points) else "only a mask"
+        raise ValueError(f"There are {found} among the prompts; add a positive point or a box.")
+    height, width = shape_yx
+    inside = ((prompts.points >= -0.5) & (prompts.points < np.array(shape_yx) - 0.5)).all(axis=1)
+    if not inside.all():
+        raise ValueError(
+            f"The point (row, column) = {tuple(prompts.points[~inside][0].tolist())} lies outside "
+            f"the image of {height} rows and {width} columns; move it inside or remove it."
+        )
+    if prompts.box is not None:
+        y0, x0, y1, x1 = prompts.box.tolist()
+        if y1 < -0.5 or x1 < -0.5 or y0 >= height - 0.5 or x0 >= width - 0.5:
+            raise ValueError(
+                f"The box (y0, x0, y1, x1) = {(y0, x0, y1, x1)} lies outside the image of {height} "
+                f"rows and {width} columns."
+            )

@@ -1,0 +1,140 @@
+"""Which window to look through: the tile of the prompts, or one that follows the object."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sam.embedding.embeddings import Embeddings
+from napari_sam.image.window import Window
+from napari_sam.masks.mask import Mask
+from napari_sam.prompts.prompts import Prompts
+
+
+def first_window(embeddings: Embeddings, prompts: Prompts, plane: tuple[int, ...]) -> Window:
+    """Return the finest window that holds the box and all positive points, with a margin.
+
+    The tile of the last positive point, or of the box, where that will do, because a tile is shared
+    by all objects in it; else a window around them. Negative points have no say.
+    """
+    region = _region(prompts, embeddings.image.shape_yx)
+    anchor = prompts.positives[-1] if len(prompts.positives) else _center(region)
+    step = embeddings.base_step
+    while True:
+        tile = embeddings.window_at(*anchor, step=step, plane=plane)
+        if _holds(embeddings, tile, region):
+            return tile
+        around = embeddings.window_around(region.tolist(), step=step, plane=plane)
+        if _holds(embeddings, around, region):
+            return around
+        step *= 2
+
+
+def cut_sides(embeddings: Embeddings, window: Window, mask: Mask) -> NDArray[np.bool_]:
+    """Return at which sides (top, left, bottom, right) the window cuts a mask.
+
+    That is, where the mask reaches the edge of the window and the image goes on.
+    """
+    # One low-resolution logit is as exact as a mask knows its own edge.
+    margin = window.step * embeddings.model.image_size / embeddings.model.low_res_size
+    return _close_sides(embeddings, window, _box_of(mask), margin)
+
+
+def next_window(embeddings: Embeddings, window: Window, prompts: Prompts, part: Mask) -> Window:
+    """Return a window that shows more of an object that `window` cuts.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+        Of the image.
+    window : Window
+        Where the object was looked for.
+    prompts : Prompts
+        Whose positive points the new window shows too.
+    part : Mask
+        The object, as far as `window` shows it.
+
+    Returns
+    -------
+    Window
+        Of the same step, with as much room as possible beyond the cut sides; of the double, if the
+        part is larger than a core.
+    """
+    region = _around(_box_of(part), _region(prompts, embeddings.image.shape_yx))
+    cut = cut_sides(embeddings, window, part).reshape(2, 2)
+    step = window.step
+    while True:
+        grid = embeddings.grid(step)
+        room = grid.core_units * grid.unit - (region[2:] - region[:2] + 1)
+        if (room >= 0).all():
+            start, stop = cut * room / np.maximum(cut.sum(axis=0), 1)
+            wider = [*(region[:2] - start), *(region[2:] + stop)]
+            around = embeddings.window_around(wider, step=step, plane=window.plane)
+            if around != window:
+                return around
+        step *= 2
+
+
+def in_window(window: Window, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which of (N, 2) points lie in the window."""
+    samples = window.to_window(points)
+    return np.all((samples >= -0.5) & (samples < window.size - 0.5), axis=1)
+
+
+def _region(prompts: Prompts, shape_yx: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the box (y0, x0, y1, x1), at pixel centers, around box and positive points."""
+    boxes = [np.tile(point, 2) for point in prompts.positives]
+    if prompts.box is not None:
+        boxes.append(prompts.box)
+    region = reduce(_around, boxes)
+    height, width = shape_yx
+    return np.clip(region, 0, [height - 1, width - 1] * 2)
+
+
+def _around(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.concatenate([np.minimum(a[:2], b[:2]), np.maximum(a[2:], b[2:])])
+
+
+def _center(box: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (box[:2] + box[2:]) / 2
+
+
+def _box_of(mask: Mask) -> NDArray[np.float64]:
+    """Return a mask's box as (y0, x0, y1, x1) at pixel centers."""
+    y0, x0, y1, x1 = mask.box
+    return np.array([y0, x0, y1 - 1, x1 - 1], dtype=np.float64)
+
+
+def _holds(embeddings: Embeddings, window: Window, box: NDArray[np.float64]) -> bool:
+    """Whether a box keeps half a halo away from edges of the window inside the image."""
+    return not _close_sides(embeddings, window, box, embeddings.halo / 2 * window.step).any()
+
+
+def _close_sides(
+    embeddings: Embeddings, window: Window, box: NDArray[np.float64], margin: float
+) -> NDArray[np.bool_]:
+    """Return at which sides a box comes closer than `margin` to an edge inside the image.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+        Of the image.
+    window : Window
+        With the edges.
+    box : (4,) float array
+        (y0, x0, y1, x1) at level-0 pixel centers.
+    margin : float
+        In level-0 pixels.
+
+    Returns
+    -------
+    (4,) bool array
+        Top, left, bottom, right.
+    """
+    y0, x0, y1, x1 = window.extent
+    height, width = embeddings.image.shape_yx
+    distance = np.concatenate([box[:2] - (y0, x0), (y1, x1) - (box[2:] + 1)])
+    image_goes_on = np.array([y0 > 0, x0 > 0, y1 < height, x1 < width])
+    return (distance < margin) & image_goes_on
