@@ -18,6 +18,11 @@ from napari_sam.model.nano import MEAN
 from napari_sam.train.planes import MIN_AREA, LabeledPlane
 
 
+SMALLEST, LARGEST = 14.0, 0.35
+"""Range to which a plane's median object is scaled, log-uniformly: the diameter in pixels of the
+crop, and as a share of the crop's side."""
+
+
 def instance_targets(labels: np.ndarray, stride: int = 4) -> np.ndarray:
     """Foreground, center distance and boundary distance, (3, H / stride, W / stride) in [0, 1].
 
@@ -74,8 +79,6 @@ class Crops(IterableDataset[dict[str, Tensor]]):
     n_objects : int
         Objects to segment in each crop.
     seed : int
-    diameters : (float, float)
-        Range to which the plane's median object is scaled, log-uniformly, in pixels.
 
     Yields
     ------
@@ -87,7 +90,6 @@ class Crops(IterableDataset[dict[str, Tensor]]):
     size: int
     n_objects: int
     seed: int
-    diameters: tuple[float, float] = (14.0, 90.0)
     _reduced: dict[tuple[str, int, int], LabeledPlane] = field(default_factory=dict, repr=False)
 
     def source_weights(self) -> dict[str, float]:
@@ -143,7 +145,7 @@ class Crops(IterableDataset[dict[str, Tensor]]):
             source = rng.choice(list(weights), p=list(weights.values()))
             index = int(rng.integers(len(self.sources[source])))
             plane = self.sources[source][index]
-            target = math.exp(rng.uniform(*np.log(self.diameters)))
+            target = math.exp(rng.uniform(math.log(SMALLEST), math.log(LARGEST * self.size)))
             smallest = 0.6 * self.size / max(plane.image.shape[:2])
             scale = min(max(target / plane.diameter, smallest, 1 / 8), 8)
             factor = 2 ** max(0, math.floor(math.log2(1 / scale)))
