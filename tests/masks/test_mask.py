@@ -89,3 +89,9 @@ def test_no_candidates_have_no_best():
     assert len(nothing) == 0
     with pytest.raises(ValueError, match="nothing found here"):
         _ = nothing.best
+
+
+def test_a_mask_prints_in_one_line() -> None:
+    mask = Mask.from_array(np.ones((300, 300), bool), 5, 7, predicted_iou=0.5)
+    assert "box=(5, 7, 305, 307), predicted_iou=0.5" in repr(mask)
+    assert "\n" not in repr(mask)

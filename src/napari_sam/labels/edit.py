@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,8 @@ class Edit:
     """
 
     region: tuple[int | slice, ...]
-    changed: NDArray[np.bool_]
-    before: NDArray[Any]
+    changed: NDArray[np.bool_] = field(repr=False)
+    before: NDArray[Any] = field(repr=False)
     after: int
 
     @property

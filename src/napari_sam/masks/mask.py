@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import floor
 
 import numpy as np
@@ -33,10 +33,10 @@ class Mask:
     """
 
     box: tuple[int, int, int, int]
-    array: NDArray[np.bool_]
+    array: NDArray[np.bool_] = field(repr=False)
     predicted_iou: float = float("nan")
     stability_score: float = float("nan")
-    logits: MaskPrompt | None = None
+    logits: MaskPrompt | None = field(default=None, repr=False)
 
     @classmethod
     def from_array(

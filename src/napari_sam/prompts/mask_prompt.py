@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ class MaskPrompt:
         Level-0 pixels per sample of `logits`.
     """
 
-    logits: NDArray[np.float32]
+    logits: NDArray[np.float32] = field(repr=False)
     y: float
     x: float
     step: float
