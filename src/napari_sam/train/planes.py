@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from skimage.measure import block_reduce, label
 
+from napari_sam.image.intensity import Intensity
+
 PLANES_PER_VOLUME = 60
 MIN_AREA = 30
 """Smaller objects, in pixels, are slivers that nobody points at."""
@@ -60,12 +62,11 @@ class LabeledPlane:
 
 
 def scale_intensity(image: np.ndarray) -> np.ndarray:
-    """Scale as ``napari_sam.open_image`` does: RGB by 255, else by the percentiles 1 and 99.8."""
+    """Scale as ``napari_sam.open_image`` does: 8-bit RGB by 255, all else by its percentiles."""
     if image.ndim == 3 and image.shape[-1] == 3 and image.dtype == np.uint8:
         return (image / 255).astype(np.float16)
-    low, high = np.percentile(image, (1, 99.8))
-    scaled = np.clip((image - low) / max(high - low, 1e-6), 0, 1)
-    return scaled.astype(np.float16)
+    intensity = Intensity.from_sample(image.reshape(1, -1))
+    return intensity.normalize(image.reshape(1, 1, -1)).reshape(image.shape).astype(np.float16)
 
 
 def _volume_planes(image: np.ndarray, labels: np.ndarray) -> Iterator[LabeledPlane]:

@@ -48,8 +48,8 @@ class Stage:
 
 STAGES = (
     Stage(500, 256, 8, 0),
-    Stage(2700, 256, 4, 8),
-    Stage(250, 512, 2, 6, refine_every=2, frozen_norm=True),
+    Stage(2400, 256, 4, 8),
+    Stage(180, 512, 2, 6, refine_every=2, frozen_norm=True),
 )
 """The encoder first learns to tell objects at every pixel, which is six times cheaper than prompts
 and gives the decoder something to look at."""
