@@ -17,7 +17,6 @@ from torch.utils.data import IterableDataset
 from napari_sam.model.nano import MEAN
 from napari_sam.train.planes import MIN_AREA, LabeledPlane
 
-
 SMALLEST, LARGEST = 14.0, 0.35
 """Range to which a plane's median object is scaled, log-uniformly: the diameter in pixels of the
 crop, and as a share of the crop's side."""
