@@ -1,0 +1,92 @@
+"""The masks that one prompt may mean, side by side, to choose from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtGui import QIcon, QImage, QPixmap
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QToolButton, QWidget
+
+if TYPE_CHECKING:
+    from napari_sam.masks import Candidates, Mask
+
+SIDE = 56
+SIZES = ("small", "medium", "large")
+MASK_RGBA = (86, 180, 233, 255)
+GROUND_RGBA = (0, 0, 0, 60)
+STYLE = """
+QToolButton { border: 2px solid transparent; border-radius: 3px; padding: 2px; }
+QToolButton:checked { border-color: rgb(86, 180, 233); }
+"""
+
+
+class CandidatesBar(QWidget):
+    """Three pictures of masks with their predicted IoU; one is chosen."""
+
+    chosen = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setStyleSheet(STYLE)
+        self._group = QButtonGroup(self)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        for index, size in enumerate(SIZES):
+            button = QToolButton()
+            button.setCheckable(True)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+            button.setIconSize(QSize(SIDE, SIDE))
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            button.setToolTip(f"The {size} mask that the clicks may mean, and its predicted IoU.")
+            button.setMinimumWidth(SIDE + 16)
+            self._group.addButton(button, index)
+            row.addWidget(button, 1)
+        self._group.idClicked.connect(self.chosen)
+        self.show_candidates(None, 0)
+
+    def show_candidates(self, candidates: Candidates | None, rank: int) -> None:
+        """Show candidates, small to large; the one at `rank` as chosen."""
+        masks = list(candidates or ())
+        names = SIZES if len(masks) != 1 else ("mask",)
+        self._group.setExclusive(False)
+        for index, button in enumerate(self._group.buttons()):
+            there = index < len(masks)
+            button.setEnabled(there)
+            button.setChecked(there and index == rank)
+            mask = masks[index] if there else None
+            button.setIcon(_icon(mask, masks))
+            name = names[index] if index < len(names) else "–"
+            button.setText(f"{name}\n{mask.predicted_iou:.2f}" if mask else f"{name}\n")
+        self._group.setExclusive(bool(masks))
+
+
+def _icon(mask: Mask | None, masks: list[Mask]) -> QIcon:
+    """Draw a mask in the box around all of them, so that their sizes compare."""
+    picture = np.full((SIDE, SIDE, 4), GROUND_RGBA, np.uint8)
+    if mask is not None:
+        picture[thumbnail(mask, masks, SIDE)] = MASK_RGBA
+    image = QImage(picture.tobytes(), SIDE, SIDE, 4 * SIDE, QImage.Format.Format_RGBA8888)
+    return QIcon(QPixmap.fromImage(image))
+
+
+def thumbnail(mask: Mask, masks: list[Mask], side: int) -> NDArray[np.bool_]:
+    """Return a mask at (side, side), in the square around the boxes of all masks."""
+    boxes = np.array([other.box for other in masks])
+    start, stop = boxes[:, :2].min(0), boxes[:, 2:].max(0)
+    step = (stop - start).max() * 1.1 / side
+    corner = (start + stop) / 2 - step * side / 2
+    rows, columns = (
+        np.floor(corner[axis] + (np.arange(side) + 0.5) * step).astype(int) - mask.box[axis]
+        for axis in (0, 1)
+    )
+    inside_rows = (rows >= 0) & (rows < mask.array.shape[0])
+    inside_columns = (columns >= 0) & (columns < mask.array.shape[1])
+    picture = np.zeros((side, side), bool)
+    picture[np.ix_(inside_rows, inside_columns)] = mask.array[
+        np.ix_(rows[inside_rows], columns[inside_columns])
+    ]
+    return picture

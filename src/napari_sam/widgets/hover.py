@@ -1,0 +1,56 @@
+"""What lies under the cursor: the object that a click would select."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_sam.masks import Candidates, Mask
+    from napari_sam.widgets.predictor import Request
+
+LARGEST_SHARE = 0.7
+"""A mask that covers more of the window than this is background, and no help to the eye."""
+
+
+class Hover:
+    """The last question about the cursor's place, and the last answer, which may be to another."""
+
+    def __init__(self) -> None:
+        self.request: Request | None = None
+        self._answered: tuple[Request, Candidates] | None = None
+
+    def ask(self, request: Request) -> bool:
+        """Put a new question; tells whether the last answer is to the same one."""
+        self.request = request
+        return self._answered is not None and self._answered[0].asks_as(request)
+
+    def answer(self, request: Request, candidates: Candidates) -> bool:
+        """Take an answer, maybe to an older question; tells whether it is of use."""
+        if self.request is None or request.plane != self.request.plane:
+            return False
+        self._answered = (request, candidates)
+        return True
+
+    def end(self) -> bool:
+        """Forget all; tells whether there was anything."""
+        was_on = self.request is not None
+        self.request = self._answered = None
+        return was_on
+
+    @property
+    def shown(self) -> tuple[Mask, tuple[int, ...], bool] | None:
+        """The mask to outline, its plane, and whether the click that it stands for is positive."""
+        if self._answered is None:
+            return None
+        request, candidates = self._answered
+        if not candidates or _fills_window(candidates, request.predictor.image.shape_yx):
+            return None
+        return candidates.best, request.plane, bool(request.prompts.labels[-1])
+
+
+def _fills_window(candidates: Candidates, shape_yx: tuple[int, int]) -> bool:
+    if candidates.window is None:
+        return False
+    y0, x0, y1, x1 = candidates.window.extent
+    height, width = min(y1, shape_yx[0]) - max(y0, 0), min(x1, shape_yx[1]) - max(x0, 0)
+    return candidates.best.area > LARGEST_SHARE * height * width

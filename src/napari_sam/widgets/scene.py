@@ -1,0 +1,126 @@
+"""What a session shows in its viewer: clicks, box, the object being made, and the hover outline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sam.widgets.keys import bind_keys
+from napari_sam.widgets.layers import screen_px
+from napari_sam.widgets.preview import (
+    EDGE,
+    FILL,
+    HOVER_EDGE,
+    NEGATIVE_EDGE,
+    MaskPreview,
+)
+from napari_sam.widgets.prompts_layer import BoxLayer, PointsLayer
+
+if TYPE_CHECKING:
+    from napari.layers import Image as ImageLayer
+    from napari.layers import Layer
+
+    from napari_sam.masks import Mask
+    from napari_sam.widgets.segment_session import SegmentSession
+
+    Mirror = MaskPreview | BoxLayer | PointsLayer
+
+
+class Scene:
+    """The layers that mirror a session; each is made when there is first something in it.
+
+    The layers are held by reference: users may rename, move, hide or remove them.
+
+    Parameters
+    ----------
+    session : SegmentSession
+        What to show.
+    """
+
+    def __init__(self, session: SegmentSession) -> None:
+        self.session = session
+        self.object = MaskPreview("object")
+        self.hover = MaskPreview("hover")
+        self.box = BoxLayer(session)
+        self.points = PointsLayer()
+        self._is_open = session.image is not None
+        session.draft_changed.connect(self._show_draft)
+        session.hover_changed.connect(self._show_hover)
+        session.layers_changed.connect(self._show_or_hide)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers that there are now, from bottom to top."""
+        mirrors = (self.object, self.hover, self.box, self.points)
+        return [mirror.layer for mirror in mirrors if mirror.layer is not None]
+
+    def activate(self, tool: str) -> None:
+        """Make the layer of a tool, "points" or "box", the active one, so that its keys work."""
+        image_layer = self.session.image
+        if image_layer is None:
+            return
+        layer = self._ensure(self.box if tool == "box" else self.points, image_layer)
+        layer.mode = "add_rectangle" if tool == "box" else "pan_zoom"
+        self.session.viewer.layers.selection.active = layer
+
+    def _ensure(self, mirror: Mirror, image_layer: ImageLayer) -> Layer:
+        """Return the layer of a mirror; makes it if it is not there, or has other axes."""
+        layers = self.session.viewer.layers
+        layer = mirror.layer
+        if layer is not None and layer in layers:
+            if layer.ndim == image_layer.ndim:
+                return layer
+            layers.remove(layer)
+        layer = mirror.make(image_layer)
+        above = [other for other in self.layers[self.layers.index(layer) + 1 :] if other in layers]
+        active = layers.selection.active
+        layers.insert(min(map(layers.index, above), default=len(layers)), layer)
+        if active is not None:
+            layers.selection.active = active
+        if isinstance(mirror, PointsLayer | BoxLayer):
+            bind_keys(layer, self.session)
+        return layer
+
+    def _show_or_hide(self) -> None:
+        """Hide all while there is no image for them to lie on; else leave them as they are."""
+        is_open = self.session.image is not None
+        if is_open != self._is_open:
+            self._is_open = is_open
+            for layer in self.layers:
+                layer.visible = is_open
+
+    def _show_draft(self) -> None:
+        draft, image_layer = self.session.draft, self.session.image
+        if image_layer is None or draft.mask is None:
+            self.object.hide()
+        else:
+            self._draw(self.object, image_layer, draft.mask, draft.plane, EDGE, FILL)
+        if image_layer is None:
+            return
+        if len(draft.prompts.points):
+            self._ensure(self.points, image_layer)
+        if draft.prompts.box is not None:
+            self._ensure(self.box, image_layer)
+        self.points.show(image_layer, draft)
+        self.box.show(self.session.viewer, image_layer, draft)
+
+    def _show_hover(self) -> None:
+        hovered, image_layer = self.session.hovered, self.session.image
+        if hovered is None or image_layer is None:
+            self.hover.hide()
+        else:
+            mask, plane, positive = hovered
+            edge = HOVER_EDGE if positive else NEGATIVE_EDGE
+            self._draw(self.hover, image_layer, mask, plane, edge, 0)
+
+    def _draw(
+        self,
+        preview: MaskPreview,
+        image_layer: ImageLayer,
+        mask: Mask,
+        plane: tuple[int, ...],
+        edge: int,
+        fill: int,
+    ) -> None:
+        self._ensure(preview, image_layer)
+        pixel = screen_px(self.session.viewer, image_layer)
+        preview.show(image_layer, pixel, mask, plane, edge=edge, fill=fill)

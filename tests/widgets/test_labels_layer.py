@@ -1,0 +1,104 @@
+"""Labels layers as targets: made for any size of image, written and shown by regions."""
+
+from __future__ import annotations
+
+import dask.array as da
+import numpy as np
+import pytest
+import zarr
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
+
+from napari_sam.image import open_image
+from napari_sam.labels import write_mask
+from napari_sam.masks import Mask
+from napari_sam.widgets import labels_layer
+from napari_sam.widgets.labels_layer import ShownLabels, make_labels
+from napari_sam.widgets.target import Target
+
+DISC = Mask.from_array(np.hypot(*np.ogrid[-9:10, -9:10]) < 8, 40, 50)
+
+
+def make(shape):
+    axes = "tzyx"[-len(shape) :]
+    image = open_image(da.zeros(shape, dtype=np.uint8), axes=axes)
+    return make_labels(Image(np.zeros((2,) * len(shape)), name="big"), image)
+
+
+def test_a_small_image_gets_numpy():
+    layer = make((3, 100, 120))
+    assert isinstance(layer.data, np.ndarray)
+    assert layer.name == "big labels"
+
+
+def test_a_stack_of_many_planes_gets_zarr_without_a_byte_in_it():
+    layer = make((1000, 1000, 1000))
+    assert isinstance(layer.data, zarr.Array)
+    write_mask(ShownLabels(layer), DISC, 1, plane=(500,))
+    assert layer.data.nbytes_stored() < 50_000
+
+
+def test_a_plane_too_large_to_draw_gets_a_pyramid():
+    layer = make((50_000, 60_000))
+    assert layer.multiscale
+    assert [level.shape for level in layer.data][:2] == [(50_000, 60_000), (25_000, 30_000)]
+    assert max(layer.data[-1].shape) <= 1024
+
+
+def test_labels_lie_on_the_image():
+    image = Image(np.zeros((20, 30)), scale=(2, 3), translate=(5, 6), rotate=30, units="um")
+    layer = make_labels(image, open_image(image.data))
+    np.testing.assert_allclose(layer.data_to_world((3, 4)), image.data_to_world((3, 4)))
+    assert layer.units == image.units
+
+
+@pytest.mark.parametrize("backing", ["numpy", "zarr", "pyramid"])
+def test_writing_and_undoing_are_exact_at_every_level(backing, monkeypatch):
+    if backing != "numpy":
+        monkeypatch.setattr(labels_layer, "LARGE_PX", 200 * 300 if backing == "zarr" else 100)
+        monkeypatch.setattr(labels_layer, "COARSEST_SIDE", 60)
+    shape = (2, 200, 300)
+    viewer = ViewerModel()
+    image_layer = viewer.add_image(np.zeros(shape, np.uint8))
+    image = open_image(image_layer.data, axes="zyx")
+    target = Target()
+    layer = target.ensure_layer(viewer, image_layer, image)
+    assert layer.multiscale is (backing == "pyramid")
+    levels = list(layer.data) if layer.multiscale else [layer.data]
+
+    written = target.write(layer, DISC, (1,))
+    expected = np.zeros(shape, int)
+    expected[1, 40:59, 50:69][DISC.to_array((200, 300))[40:59, 50:69]] = 1
+    np.testing.assert_array_equal(levels[0][:], expected)
+    assert all(np.asarray(level[1]).any() for level in levels)
+    assert not any(np.asarray(level[0]).any() for level in levels)
+
+    target.undo(written)
+    assert not any(np.asarray(level[:]).any() for level in levels)
+    assert target.next_label == 1
+    target.redo(written)
+    np.testing.assert_array_equal(levels[0][:], expected)
+    assert target.next_label == 2
+
+
+def test_what_is_written_is_what_is_shown():
+    viewer = ViewerModel()
+    layer = viewer.add_labels(np.zeros((3, 200, 300), np.uint16))
+    viewer.dims.set_current_step(0, 2)
+    write_mask(ShownLabels(layer), DISC, 5, plane=(2,))
+    assert layer.get_value((2, 49, 59)) == 5
+
+
+def test_a_mask_over_the_border_is_cut():
+    layer = Labels(np.zeros((50, 55), np.uint16))
+    edit = write_mask(ShownLabels(layer), DISC, 1)
+    assert edit.n_changed == np.count_nonzero(layer.data) < DISC.area
+
+
+def test_layers_that_cannot_be_written_are_refused():
+    image = open_image(np.zeros((20, 30)))
+    dask_layer = Labels(da.zeros((20, 30), dtype=np.uint8), name="lazy")
+    with pytest.raises(ValueError, match="'lazy' holds dask data, which cannot be written"):
+        ShownLabels(dask_layer).check(image)
+    with pytest.raises(ValueError, match=r"has shape \(20, 31\), the image \(20, 30\)"):
+        ShownLabels(Labels(np.zeros((20, 31), int), name="wide")).check(image)

@@ -1,0 +1,267 @@
+"""The dock in a real window, driven by real mouse and key events."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+from napari.layers import Points
+from qtpy.QtCore import QEvent, QPoint, Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QPushButton
+
+import napari_sam
+from napari_sam.widgets.segment import SegmentWidget
+
+NO_KEY = Qt.KeyboardModifier.NoModifier
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+CONTROL = Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture
+def window(make_napari_viewer, picture, model, qtbot):
+    """A viewer on screen with an image; its session uses the quick model."""
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1200, 700)
+    viewer.add_image(picture, name="cells")
+    napari_sam.session(viewer).model = model
+    qtbot.wait(50)
+    viewer.reset_view()
+    qtbot.wait(50)
+    return viewer
+
+
+@pytest.fixture
+def open_dock(window, qtbot):
+    def open_it():
+        widget = SegmentWidget(window)
+        dock = window.window.add_dock_widget(widget, name="Segment")
+        qtbot.wait(100)
+        window.reset_view()
+        qtbot.wait(50)
+        return dock, widget
+
+    return open_it
+
+
+class Hand:
+    """A hand on mouse and keyboard, over the canvas."""
+
+    def __init__(self, viewer, qtbot):
+        self._viewer, self._qtbot = viewer, qtbot
+        widgets = QApplication.allWidgets()
+        self._canvas = next(w for w in widgets if type(w).__name__ == "CanvasBackendDesktop")
+
+    def at(self, place):
+        size = np.array([self._canvas.height(), self._canvas.width()])
+        center = np.array(self._viewer.scene.camera.center[-2:])
+        y, x = (np.array(place) - center) * self._viewer.scene.camera.zoom + size / 2
+        return QPoint(round(x), round(y))
+
+    def move(self, place, modifier=NO_KEY):
+        QTest.mouseMove(self._canvas, self.at(place))
+        self._qtbot.wait(20)
+
+    def click(self, place, modifier=NO_KEY):
+        self.move(place)
+        QTest.mouseClick(self._canvas, Qt.MouseButton.LeftButton, modifier, self.at(place))
+        self._qtbot.wait(20)
+
+    def drag(self, start, stop):
+        self.move(start)
+        QTest.mousePress(self._canvas, Qt.MouseButton.LeftButton, NO_KEY, self.at(start))
+        for share in (0.3, 0.6, 1.0):
+            self.move(np.array(start) + share * (np.array(stop) - np.array(start)))
+        QTest.mouseRelease(self._canvas, Qt.MouseButton.LeftButton, NO_KEY, self.at(stop))
+        self._qtbot.wait(20)
+
+    def key(self, key, modifier=NO_KEY):
+        QTest.keyClick(self._canvas, key, modifier)
+        self._qtbot.wait(20)
+
+
+@pytest.fixture
+def hand(window, qtbot):
+    return Hand(window, qtbot)
+
+
+def test_hover_click_correct_keep_undo(window, open_dock, hand, qtbot):
+    """The whole story with the hand."""
+    open_dock()
+    session = napari_sam.session(window)
+    hand.move((60, 60))
+    qtbot.waitUntil(lambda: session.hovered is not None)
+    assert session.hovered[0].contains(60, 60)
+    hand.click((100, 120))
+    qtbot.waitUntil(lambda: session.candidates is not None)
+    area = session.mask.area
+    hand.click((100, 132), SHIFT)
+    qtbot.waitUntil(lambda: session.mask is not None and session.mask.area < area)
+    hand.key(Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: session.labels is not None)
+    assert session.labels.data[100, 120] == 1
+    assert session.labels.data[100, 132] == 0
+    assert session.hovered is None
+    hand.key(Qt.Key.Key_Z, CONTROL)
+    assert not session.labels.data.any()
+    assert len(session.draft.prompts.points) == 2
+    hand.click((100, 132))  # on the negative point
+    qtbot.waitUntil(lambda: session.mask is not None and session.mask.area == area)
+    hand.key(Qt.Key.Key_Escape)
+    assert session.draft.is_empty
+    hand.key(Qt.Key.Key_Z, CONTROL)
+    hand.key(Qt.Key.Key_Z, CONTROL | SHIFT)
+    assert session.draft.is_empty
+
+
+def test_enter_before_the_mask_is_there(window, open_dock, hand, qtbot, model):
+    open_dock()
+    session = napari_sam.session(window)
+    may_go = threading.Event()
+    encode = model.encode
+    model.encode = lambda windows: (may_go.wait(10), encode(windows))[1]
+    hand.click((100, 120))
+    hand.key(Qt.Key.Key_Return)
+    hand.click((40, 40))
+    assert session.labels is None
+    may_go.set()
+    qtbot.waitUntil(lambda: session.mask is not None and session.mask.contains(40, 40))
+    assert session.labels.data[100, 120] == 1
+
+
+def test_dragging_still_pans(window, open_dock, hand):
+    open_dock()
+    center = window.scene.camera.center
+    hand.drag((100, 120), (60, 80))
+    assert window.scene.camera.center != center
+    assert napari_sam.session(window).draft.is_empty
+
+
+def test_a_rectangle_is_a_box_and_a_click_is_still_a_click(window, open_dock, hand, qtbot):
+    _, widget = open_dock()
+    session = napari_sam.session(window)
+    button = widget.findChild(QPushButton, "box")
+    button.click()
+    hand.drag((40, 50), (90, 120))
+    qtbot.waitUntil(lambda: session.mask is not None)
+    np.testing.assert_allclose(session.draft.prompts.box, [40, 50, 90, 120], atol=1)
+    hand.click((60, 70), SHIFT)
+    qtbot.waitUntil(lambda: session.mask is not None and not session.mask.contains(60, 70))
+    assert session.draft.prompts.box is not None
+    hand.key(Qt.Key.Key_Return)
+    assert session.labels.data[85, 115] == 1
+    hand.drag((120, 50), (160, 120))
+    qtbot.waitUntil(lambda: session.mask is not None)
+    hand.key(Qt.Key.Key_Return)
+    assert session.labels.data[140, 100] == 2
+
+
+def test_the_mouse_leaves_other_tools_alone(window, open_dock, hand):
+    open_dock()
+    session = napari_sam.session(window)
+    points = window.add_points(np.zeros((0, 2)))
+    points.mode = "add"
+    hand.click((100, 120))
+    assert len(points.data) == 1
+    assert session.draft.is_empty
+    points.mode = "pan_zoom"
+    hand.click((100, 120))
+    assert len(points.data) == 1
+    assert not session.draft.is_empty
+
+
+def test_keys_come_back_with_a_click(window, open_dock, hand, qtbot):
+    """They are bound on the plugin's own layers, so no key of a user's layer is taken."""
+    open_dock()
+    session = napari_sam.session(window)
+    image = window.layers["cells"]
+    window.layers.selection.active = image
+    assert not image.keymap
+    hand.click((100, 120))
+    qtbot.waitUntil(lambda: session.mask is not None)
+    hand.key(Qt.Key.Key_Return)
+    assert session.labels is not None
+
+
+def test_closing_and_opening_again_doubles_nothing(window, open_dock, hand, qtbot):
+    session = napari_sam.session(window)
+
+    def open_and_close():
+        dock, widget = open_dock()
+        window.layers.append(Points())  # napari drops dead callbacks when it next calls all
+        counts = (
+            len(window.mouse_move_callbacks),
+            len(window.mouse_drag_callbacks),
+            len(window.layers.events.inserted.callbacks),
+            len(session.asked),
+            len(session.draft_changed),
+        )
+        dock.destroyOnClose()  # what its ✕ does
+        return counts, weakref.ref(widget)
+
+    all_counts = set()
+    for _ in range(3):
+        counts, gone = open_and_close()
+        all_counts.add(counts)
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+        qtbot.wait(50)
+        gc.collect()
+        assert gone() is None
+    assert len(all_counts) == 1
+    assert len(session.asked) == 0
+    hand.click((100, 120))
+    assert session.draft.is_empty
+    open_dock()
+    hand.click((100, 120))
+    assert len(session.draft.prompts.points) == 1
+
+
+def test_the_window_lives_while_the_image_goes(window, open_dock, hand, qtbot, model):
+    open_dock()
+    session = napari_sam.session(window)
+    may_go, encode = threading.Event(), model.encode
+    model.encode = lambda windows: (may_go.wait(10), encode(windows))[1]
+    hand.click((100, 120))
+    window.layers.remove("cells")
+    may_go.set()
+    qtbot.wait(100)
+    assert session.image is None
+    assert session.draft.is_empty
+    window.add_image(np.zeros((50, 60), np.uint8))
+    assert session.image is None
+
+
+def test_closing_the_window_while_encoding(window, open_dock, hand, model):
+    open_dock()
+    may_go, encode = threading.Event(), model.encode
+    model.encode = lambda windows: (may_go.wait(10), encode(windows))[1]
+    hand.click((100, 120))
+    window.close()
+    may_go.set()
+
+
+def test_3d_says_what_to_do(window, open_dock, hand):
+    open_dock()
+    window.dims.ndisplay = 3
+    hand.click((100, 120))
+    assert "Switch to 2-D" in napari_sam.session(window).status
+    assert napari_sam.session(window).draft.is_empty
+
+
+def test_two_windows(window, open_dock, make_napari_viewer, picture):
+    open_dock()
+    other = make_napari_viewer()
+    other.add_image(picture)
+    widget = SegmentWidget(other)
+    other.window.add_dock_widget(widget)
+    napari_sam.session(other).hover(50, 50, wait=False)
+    assert napari_sam.session(window).hovered is None
+
+
+def test_it_fits_a_small_screen(open_dock):
+    _, widget = open_dock()
+    assert widget.minimumSizeHint().height() < 500
+    assert widget.minimumSizeHint().width() < 330
