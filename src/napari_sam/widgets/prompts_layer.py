@@ -40,7 +40,7 @@ class PointsLayer:
             features={"label": np.array([], dtype=object)},
             size=POINT_SCREEN_PX,
             border_color="white",
-            border_width=0.1,
+            border_width=0.05,
             **placement(image_layer),
         )
         self.layer.canvas_size_limits = (POINT_SCREEN_PX, POINT_SCREEN_PX)
@@ -59,6 +59,8 @@ class PointsLayer:
         self.layer.features = {"label": np.where(signs, "positive", "negative").astype(object)}
         if len(points):
             self.layer.face_color = [POSITIVE_COLOR if sign else NEGATIVE_COLOR for sign in signs]
+            # A white rim sets a disc off from the object's color, but would hide a cross.
+            self.layer.border_color = ["white" if sign else NEGATIVE_COLOR for sign in signs]
             self.layer.symbol = ["disc" if sign else "x" for sign in signs]
 
 

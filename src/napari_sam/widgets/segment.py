@@ -35,7 +35,10 @@ from napari_sam.widgets.session import scene
 if TYPE_CHECKING:
     import napari
 
-KEYS_WORK = "Shift+click takes away · drag pans"
+HINTS = {
+    "points": "Shift+click takes away · drag pans",
+    "box": "Drag around an object · clicks work too",
+}
 KEYS_ASLEEP = "Click the image to give the keys back to this tool."
 TOOLS = {"points": "Click", "box": "Box"}
 TOOL_TIPS = {
@@ -106,7 +109,7 @@ class SegmentWidget(QWidget):
         keep_size.setRetainSizeWhenHidden(True)
         self._progress.setSizePolicy(keep_size)
         self._progress.hide()
-        self._status, self._hint = QLabel(), QLabel(KEYS_WORK)
+        self._status, self._hint = QLabel(), QLabel(KEYS_ASLEEP)
         self._status.setWordWrap(True)
         self._status.setMinimumHeight(3 * self._status.fontMetrics().lineSpacing())
         self._status.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -258,8 +261,9 @@ class SegmentWidget(QWidget):
 
     def _show_hint(self, event: Any = None) -> None:
         active = self._session.viewer.layers.selection.active
-        tools = (self._scene.points.layer, self._scene.box.layer)
-        self._hint.setText(KEYS_WORK if active in tools else KEYS_ASLEEP)
+        layers = {"points": self._scene.points.layer, "box": self._scene.box.layer}
+        hints = (HINTS[tool] for tool, layer in layers.items() if layer and layer is active)
+        self._hint.setText(next(hints, KEYS_ASLEEP))
 
 
 def _close(links: Links, mouse: Mouse, lanes: Iterable[Lane], gone: object = None) -> None:
