@@ -76,6 +76,13 @@ def test_small_images_are_magnified_as_far_as_fits(shape: tuple[int, int], step:
         assert embeddings.grid().tiles == (1, 1)
 
 
+def test_what_is_no_image_or_no_model_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"an Image, as open_image.*; found ndarray"):
+        Embeddings(np.zeros((9, 9)), CountingModel())
+    with pytest.raises(TypeError, match=r"a Model, as load_model.*; found str"):
+        Embeddings(open_image(np.zeros((9, 9))), "nano")
+
+
 def test_the_tile_of_a_position_and_its_plane() -> None:
     embeddings = make((5, 300, 400))
     assert embeddings.halo == 8

@@ -73,6 +73,12 @@ def test_axes_and_channels_that_do_not_fit(
         open_image(np.zeros(shape), axes=axes, channels=channels)
 
 
+def test_channels_are_integers() -> None:
+    with pytest.raises(TypeError, match=r"channels is 1\.5; expected one integer or three"):
+        open_image(np.zeros((2, 8, 8)), axes="cyx", channels=1.5)
+    assert open_image(np.zeros((5, 8, 8)), axes="cyx", channels=np.arange(3)).n_channels == 3
+
+
 def test_levels_of_other_channels_are_refused() -> None:
     with pytest.raises(ValueError, match="not a smaller version"):
         open_image([np.zeros((3, 8, 8)), np.zeros((1, 4, 4))], axes="cyx")

@@ -205,7 +205,8 @@ def test_an_image_of_nan_is_refused_when_it_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plane", "expected"), [(2, (2,)), ((2,), (2,)), ([2], (2,)), (np.int64(2), (2,))]
+    ("plane", "expected"),
+    [(2, (2,)), ((2,), (2,)), ([2], (2,)), (np.int64(2), (2,)), (np.array([2]), (2,))],
 )
 def test_planes_of_a_stack(plane: Any, expected: tuple[int, ...]) -> None:
     assert open_image(np.zeros((4, 20, 20))).normalize_plane(plane) == expected
@@ -219,11 +220,11 @@ def test_the_only_plane_needs_no_index() -> None:
 @pytest.mark.parametrize(
     ("shape", "plane", "message"),
     [
-        ((4, 20, 20), 4, r"no plane 4: .* axes z, below \(4,\)"),
+        ((4, 20, 20), 4, r"no plane 4 in the image with axes 'zyx': .* below \(4,\)"),
         ((4, 20, 20), -1, "no plane -1"),
         ((4, 20, 20), (), r"no plane \(\)"),
         ((4, 20, 20), (0, 0), r"no plane \(0, 0\)"),
-        ((20, 20), 0, r"2-D, so its only plane is \(\)"),
+        ((20, 20), 0, r"2-D, so the only plane is \(\)"),
     ],
 )
 def test_planes_that_do_not_exist(shape: tuple[int, ...], plane: Any, message: str) -> None:
@@ -232,6 +233,12 @@ def test_planes_that_do_not_exist(shape: tuple[int, ...], plane: Any, message: s
         image.normalize_plane(plane)
     with pytest.raises(ValueError, match=message):
         image.read(Window(0, 0, 8, plane=plane))
+
+
+@pytest.mark.parametrize("plane", [1.0, "1", None, (1.5,)])
+def test_planes_that_are_no_integers(plane: Any) -> None:
+    with pytest.raises(TypeError, match=r"plane is .*; expected an integer or a tuple of integers"):
+        open_image(np.zeros((4, 20, 20))).normalize_plane(plane)
 
 
 @pytest.mark.parametrize("origin", [(-1, 0), (0, -8), (20, 0), (0, 30)])

@@ -38,6 +38,15 @@ def test_of_a_huge_zarr_array_only_the_stored_chunks_are_read(layout, name, monk
     assert len(n_read) == 2
 
 
+def test_what_is_not_stored_holds_the_fill_value():
+    labels = zarr.create_array(
+        MemoryStore(), shape=(90, 90), chunks=(30, 30), dtype="uint8", fill_value=9
+    )
+    assert next_label(labels) == 10
+    labels[:3, :3] = 4
+    assert next_label(labels) == 10
+
+
 def test_numbers_are_counted_up_without_looking_again():
     labels = np.zeros((30, 40), dtype=np.uint16)
     labels[3, 3] = 7

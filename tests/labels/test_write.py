@@ -11,7 +11,7 @@ from zarr.storage import MemoryStore, WrapperStore
 
 from napari_sam.labels import write_mask
 from napari_sam.labels.chunks import stored_chunks
-from napari_sam.masks import Mask
+from napari_sam.masks import Candidates, Mask
 
 SQUARE = Mask.from_array(np.ones((10, 10), dtype=bool), 20, 30)
 
@@ -184,10 +184,21 @@ def numpy_of(dtype, shape=(60, 60)):
         (numpy_of(float), {}, TypeError, "dtype float64; expected integers"),
         (numpy_of(bool), {}, TypeError, "dtype bool; expected integers"),
         (numpy_of("uint8", 60), {}, ValueError, "expected at least rows"),
-        (numpy_of("uint8", (3, 60, 60)), {}, ValueError, r"shape \(3, 60, 60\), with 1 axes"),
-        (numpy_of("uint8"), {"plane": 3}, ValueError, r"plane \(3,\) gives 1"),
-        (numpy_of("uint8", (3, 60, 60)), {"plane": 3}, IndexError, r"count from 0 to \(2,\)"),
-        (numpy_of("uint8", (3, 60, 60)), {"plane": -1}, IndexError, "count from 0"),
+        (
+            numpy_of("uint8", (3, 60, 60)),
+            {},
+            ValueError,
+            r"no plane \(\) in labels of shape \(3, 60, 60\)",
+        ),
+        (
+            numpy_of("uint8"),
+            {"plane": 3},
+            ValueError,
+            r"no plane 3 .* 2-D, so the only plane is \(\)",
+        ),
+        (numpy_of("uint8", (3, 60, 60)), {"plane": 3}, ValueError, r"no plane 3 .* below \(3,\)"),
+        (numpy_of("uint8", (3, 60, 60)), {"plane": -1}, ValueError, "no plane -1"),
+        (numpy_of("uint8", (3, 60, 60)), {"plane": 1.0}, TypeError, "plane is 1.0; expected an in"),
         (numpy_of("uint8"), {"label": 0}, ValueError, "label is 0; expected at least 1"),
         (numpy_of("uint8"), {"label": -3}, ValueError, "label is -3"),
         (numpy_of("uint8"), {"label": 256}, ValueError, "uint8 and hold at most 255; convert"),
@@ -203,3 +214,16 @@ def test_what_cannot_be_written_is_refused_with_a_sentence(make, arguments, erro
     with pytest.raises(error, match=sentence):
         write_mask(labels, SQUARE, arguments.pop("label", 1), **arguments)
     assert not np.asarray(labels).any()
+
+
+def test_what_is_no_mask_is_refused_with_a_sentence():
+    labels = np.zeros((60, 60), dtype=np.uint8)
+    for found in (Candidates((SQUARE,)), SQUARE.array):
+        with pytest.raises(TypeError, match=f"Expected a Mask, .* found {type(found).__name__}"):
+            write_mask(labels, found, 1)
+    assert not labels.any()
+
+
+def test_the_only_plane_needs_no_index():
+    labels = np.zeros((1, 60, 60), dtype=np.uint8)
+    assert write_mask(labels, SQUARE, 1).region == (0, slice(20, 30), slice(30, 40))

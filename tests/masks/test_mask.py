@@ -71,6 +71,19 @@ def test_components():
     assert empty.largest_component().area == 0
 
 
+def test_components_of_a_mask_larger_than_the_blocks():
+    plane = np.zeros((5001, 300), dtype=bool)
+    plane[:4000:2] = True  # lines less than a block apart are one part
+    plane[4500:4503, 7:9] = True
+    plane[5000, 299] = True
+    mask = Mask.from_array(plane, 10, 20)
+    assert mask.largest_component().iou(Mask.from_array(plane[:4000], 10, 20)) == 1
+    assert mask.components_at([[4511, 27]]).box == (4510, 27, 4513, 29)
+    assert mask.components_at([[5010, 319]]).box == (5010, 319, 5011, 320)
+    assert mask.components_at([[11, 20]]).area == 0
+    assert mask.components_at([[10, 20], [4510, 27], [5010, 319]]).iou(mask) == 1
+
+
 def test_candidates_run_from_small_to_large():
     areas_and_scores = [(4, 0.3), (2, 0.9), (3, 0.5)]
     masks = [

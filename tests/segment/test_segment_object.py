@@ -6,7 +6,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
 
-from napari_sam.masks import Mask
+from napari_sam.embedding import Embeddings
+from napari_sam.image import open_image
+from napari_sam.masks import Mask, mask_from_logits
 from napari_sam.prompts import MaskPrompt, Prompts
 from napari_sam.segment import segment_object
 
@@ -100,6 +102,14 @@ def test_an_endless_object_ends_after_a_few_windows(embed):
     assert "1/16 resolution" in found.note
 
 
+def test_following_stops_where_masks_would_fill_the_memory(embed, monkeypatch):
+    monkeypatch.setattr("napari_sam.segment.windows.MAX_PIXELS", 512**2)
+    embeddings = embed(np.ones((2500, 2500), dtype=bool))
+    found = segment_object(embeddings, Prompts([[1250, 1250]]))
+    assert (found.window.step, embeddings.model.n_encoded) == (4, 3)
+    assert found.note.startswith("the object reaches beyond the window and is cut")
+
+
 def test_an_object_that_vanishes_in_a_coarser_window_is_kept_as_it_was(embed):
     truth = np.zeros((300, 300), dtype=bool)
     truth[:, 60:63] = True  # too thin for the model at half the resolution
@@ -115,8 +125,28 @@ def test_islands_at_the_edge_do_not_move_the_window(embed):
     embeddings = embed(truth | island)
     mask = MaskPrompt.from_mask(np.ones((20, 10), dtype=bool), 124, 50)  # makes the model add it
     found = segment_object(embeddings, Prompts([[60, 60]], mask=mask), multimask=True)
-    assert found.best.box[2] > 124
+    assert mask_from_logits(found.best.logits, (500, 500)).box[2] > 124
+    assert found.best.box[2] <= 124
     assert embeddings.model.n_encoded == 1
+
+
+def test_only_what_the_points_lie_on_is_kept_and_the_logits_keep_all(embed):
+    parts = [ellipse((500, 500), (60, x), (r, r)) for x, r in [(25, 12), (60, 15), (95, 12)]]
+    truth = np.any(parts, axis=0)
+    previous = MaskPrompt.from_mask(truth[:128, :128], 0, 0)  # makes the model return all of it
+    embeddings = embed(truth)
+
+    def found(points, **kwargs):
+        prompts = Prompts(points, mask=previous, **kwargs)
+        return segment_object(embeddings, prompts, multimask=False).best
+
+    assert iou(found([[60, 25]]), parts[0]) >= 0.95
+    assert iou(found([[60, 25], [60, 95]]), parts[0] | parts[2]) >= 0.95
+    assert iou(found([[60, 25]], box=(40, 10, 80, 110)), parts[0]) >= 0.95
+    assert iou(found([], box=(40, 10, 80, 110)), parts[1]) >= 0.95
+    assert iou(found([[110, 110]]), parts[1]) >= 0.95  # beside all parts: the largest
+    logits = found([[60, 25]]).logits
+    assert iou(mask_from_logits(logits, truth.shape), truth) >= 0.95
 
 
 @pytest.mark.parametrize("far", [[[60, 60], [60, 150]], [[60, 60], [450, 300]]])
@@ -256,6 +286,14 @@ def test_every_point_of_the_image_may_be_clicked(all_bright, y, x):
     assert segment_object(all_bright, Prompts([[y, x]])).best.area > 0.999 * 300 * 200
 
 
+def test_what_is_no_embeddings_or_no_prompts_is_refused(embed):
+    embeddings = embed(np.ones((30, 20), dtype=bool))
+    with pytest.raises(TypeError, match=r"Expected Embeddings, .* found Image"):
+        segment_object(embeddings.image, Prompts([[5, 5]]))
+    with pytest.raises(TypeError, match=r"Expected Prompts, .* found list"):
+        segment_object(embeddings, [[5, 5]])
+
+
 @pytest.mark.parametrize(
     ("prompts", "sentence"),
     [
@@ -271,6 +309,21 @@ def test_every_point_of_the_image_may_be_clicked(all_bright, y, x):
 def test_prompts_that_mean_nothing_are_refused(embed, prompts, sentence):
     embeddings = embed(np.ones((300, 200), dtype=bool))
     with pytest.raises(ValueError, match=sentence):
+        segment_object(embeddings, prompts)
+    assert embeddings.model.n_encoded == 0
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        Prompts([[5, 5], [39_000, 38_000]]),
+        Prompts([[5, 5]], box=(5, 5, 39_000, 38_000)),
+    ],
+)
+def test_prompts_that_span_too_much_are_refused(embed, prompts):
+    huge = open_image(np.broadcast_to(np.uint8(0), (40_000, 40_000)))
+    embeddings = Embeddings(huge, embed(np.zeros((9, 9), dtype=bool)).model)
+    with pytest.raises(ValueError, match="span 38996 by 37996 pixels, too many for one object"):
         segment_object(embeddings, prompts)
     assert embeddings.model.n_encoded == 0
 

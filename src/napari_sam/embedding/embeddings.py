@@ -48,6 +48,14 @@ class Embeddings:
         halo: int | None = None,
         cache_bytes: int = 1 << 30,
     ) -> None:
+        if not isinstance(image, Image):
+            raise TypeError(
+                f"Expected an Image, as open_image(data) returns it; found {type(image).__name__}."
+            )
+        if not isinstance(model, Model):
+            raise TypeError(
+                f"Expected a Model, as load_model() returns it; found {type(model).__name__}."
+            )
         self.image = image
         self.model = model
         self.halo = model.image_size // 8 if halo is None else halo

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_sam.image.intensity import Intensity
 from napari_sam.image.ome_zarr import open_levels
+from napari_sam.image.plane import parse_plane
 from napari_sam.image.pyramid import Level, Pyramid, make_pyramid
 from napari_sam.image.resample import axis_weights, resample
 from napari_sam.image.sample import sample_pixels
@@ -108,26 +108,12 @@ class Image:
 
         Raises
         ------
+        TypeError
+            If the plane is not made of integers.
         ValueError
-            If the plane does not exist.
+            If it does not exist.
         """
-        given = plane if isinstance(plane, Sequence) else (plane,)
-        indices = tuple(operator.index(index) for index in given)
-        if not indices and math.prod(self.plane_shape) == 1:
-            return (0,) * len(self.plane_shape)
-        if len(indices) != len(self.plane_shape) or not all(
-            0 <= index < length for index, length in zip(indices, self.plane_shape, strict=True)
-        ):
-            axes = ", ".join(axis for axis in self.axes if axis not in "cyx")
-            raise ValueError(
-                f"The image has no plane {plane}: "
-                + (
-                    f"a plane is one index for each of the axes {axes}, below {self.plane_shape}."
-                    if axes
-                    else "it is 2-D, so its only plane is ()."
-                )
-            )
-        return indices
+        return parse_plane(plane, self.plane_shape, f"the image with axes {self.axes!r}")
 
     def _level_for(self, step: float) -> Level:
         fine_enough = [level for level in self.levels if max(level.downsample) <= step]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -200,8 +200,11 @@ def _parse_channels(
                 f"green and blue, for example channels=0."
             )
         return tuple(range(3 if rgba else count))
-    chosen = (channels,) if not isinstance(channels, Sequence) else channels
-    parsed = tuple(operator.index(channel) for channel in chosen)
+    try:
+        chosen = channels if isinstance(channels, Iterable) else (channels,)
+        parsed = tuple(operator.index(channel) for channel in chosen)
+    except TypeError as error:
+        raise TypeError(f"channels is {channels!r}; expected one integer or three.") from error
     if len(parsed) not in (1, 3) or not all(0 <= channel < count for channel in parsed):
         raise ValueError(
             f"channels is one number or three, each from 0 to {count - 1}, found {channels}."

@@ -63,29 +63,3 @@ def check_writable(labels: LabelsArray) -> None:
             f"The labels, a {type(labels).__name__} of shape {labels.shape}, are read-only; open "
             "them for writing (mode 'r+') or copy them."
         )
-
-
-def parse_plane(labels: LabelsArray, plane: int | tuple[int, ...]) -> tuple[int, ...]:
-    """Return `plane` as a tuple that picks one (rows, columns) plane of the labels.
-
-    Raises
-    ------
-    ValueError
-        If it has another length than the labels have axes in front of rows and columns.
-    IndexError
-        If the labels have no such plane.
-    """
-    index = (plane,) if isinstance(plane, int | np.integer) else tuple(plane)
-    leading = tuple(labels.shape[:-2])
-    if len(index) != len(leading):
-        raise ValueError(
-            f"The labels have shape {labels.shape}, with {len(leading)} axes in front of rows and "
-            f"columns, and the plane {index} gives {len(index)}; expected one index for each."
-        )
-    for i, n in zip(index, leading, strict=True):
-        if not 0 <= i < n:
-            raise IndexError(
-                f"The plane {index} is not in labels of shape {labels.shape}; planes count from 0 "
-                f"to {tuple(m - 1 for m in leading)}."
-            )
-    return tuple(int(i) for i in index)

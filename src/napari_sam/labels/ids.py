@@ -73,6 +73,7 @@ def next_label(labels: LabelsArray) -> int:
 def _iter_blocks(labels: LabelsArray) -> Iterator[NDArray[Any]]:
     """Yield all blocks that may hold an object, each bounded in size."""
     if isinstance(labels, zarr.Array):
+        yield np.asarray(labels.fill_value or 0)  # of all chunks that are not stored
         for index in sorted(stored_chunks(labels)):
             yield np.asarray(labels[chunk_region(labels, index)])
     elif np.prod(labels.shape) > 0:

@@ -6,7 +6,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from napari_sam.labels.array import LabelsArray, check_labels, check_writable, parse_plane
+from napari_sam.image.plane import parse_plane
+from napari_sam.labels.array import LabelsArray, check_labels, check_writable
 from napari_sam.labels.edit import Edit
 from napari_sam.masks.mask import Mask, box_slices, clip_box
 
@@ -45,13 +46,18 @@ def write_mask(
 
     Raises
     ------
-    TypeError, ValueError, IndexError
+    TypeError, ValueError
         If the labels cannot hold the mask: dask, not integers, read-only, no such plane, label out
         of range. Nothing is written.
     """
     check_labels(labels)
     check_writable(labels)
-    leading = parse_plane(labels, plane)
+    if not isinstance(mask, Mask):
+        raise TypeError(
+            "Expected a Mask, such as the best of what segment_object returns, or "
+            f"Mask.from_array(array, y0, x0); found {type(mask).__name__}."
+        )
+    leading = parse_plane(plane, tuple(labels.shape[:-2]), f"labels of shape {labels.shape}")
     if overlap not in get_args(Overlap):
         raise ValueError(f"The overlap rule is {overlap!r}; expected keep, replace or erase.")
     after = 0 if overlap == "erase" else parse_label(labels, label)

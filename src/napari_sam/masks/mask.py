@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import floor
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from skimage.measure import find_contours, label
 
 from napari_sam.prompts.mask_prompt import MaskPrompt
+
+MAX_BLOCKS = 2048
+"""Blocks per side in which connected parts are looked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,28 +113,39 @@ class Mask:
 
     def components_at(self, points_yx: ArrayLike) -> Mask:
         """Return the connected parts that hold any of the (N, 2) points; empty if none does."""
-        parts = self._components()
-        hit = {
-            int(parts[self._index(y, x)]) for y, x in np.asarray(points_yx) if self.contains(y, x)
-        }
-        return self._part(np.isin(parts, list(hit)))
+        parts, side = self._components()
+        inside = [self._index(y, x) for y, x in np.asarray(points_yx) if self.contains(y, x)]
+        hit = {int(parts[row // side, column // side]) for row, column in inside}
+        return self._part(np.isin(parts, list(hit)), side)
 
     def largest_component(self) -> Mask:
         """Return the largest connected part, without the islands around it."""
-        parts = self._components()
+        parts, side = self._components()
         areas = np.bincount(parts.ravel())[1:]
-        return self._part(parts == 1 + np.argmax(areas)) if len(areas) else self
+        return self._part(parts == 1 + np.argmax(areas), side) if len(areas) else self
 
-    def _components(self) -> NDArray[np.int64]:
-        """Return `array` with its connected parts numbered from 1."""
-        return np.asarray(label(self.array, connectivity=2))
+    def _components(self) -> tuple[NDArray[np.integer], int]:
+        """Return which part, from 1, each square block of pixels belongs to, and the blocks' side.
+
+        A block is one pixel, unless the mask is so large that time and memory would run away; then
+        parts less than a block apart count as one.
+        """
+        side = max(1, ceil(max(self.array.shape) / MAX_BLOCKS))
+        blocks = self.array
+        for axis in (0, 1) if side > 1 else ():
+            starts = np.arange(0, self.array.shape[axis], side)
+            blocks = np.logical_or.reduceat(blocks, starts, axis=axis)
+        return label(blocks, connectivity=2), side
 
     def _index(self, y: float, x: float) -> tuple[int, int]:
         """Return the index in `array` of the pixel that holds the point (y, x)."""
         return floor(y + 0.5) - self.box[0], floor(x + 0.5) - self.box[1]
 
-    def _part(self, array: NDArray[np.bool_]) -> Mask:
-        part = Mask.from_array(array, *self.box[:2])
+    def _part(self, blocks: NDArray[np.bool_], side: int) -> Mask:
+        """Return the pixels of the mask in some of the blocks."""
+        height, width = self.array.shape
+        kept = blocks.repeat(side, axis=0).repeat(side, axis=1)[:height, :width]
+        part = Mask.from_array(self.array & kept, *self.box[:2])
         return replace(self, box=part.box, array=part.array)
 
 

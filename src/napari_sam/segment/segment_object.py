@@ -12,7 +12,13 @@ from napari_sam.masks.candidates import Candidates
 from napari_sam.masks.mask import Mask
 from napari_sam.prompts.prompts import Prompts
 from napari_sam.segment.decode import decode
-from napari_sam.segment.windows import cut_sides, first_window, in_window, next_window
+from napari_sam.segment.windows import (
+    cut_sides,
+    first_window,
+    in_window,
+    next_window,
+    shows_too_much,
+)
 
 MAX_FOLLOWED = 4
 """How often an object that reaches beyond its window is looked at again in another."""
@@ -32,6 +38,10 @@ def segment_object(
     best mask reaches an edge of that window and the image goes on there, it looks again through a
     window with more room, of half the resolution if need be, a few times at most. (Not if there is
     a box, which says where the object ends.) Nothing is remembered between calls.
+
+    Models leave small islands far from the object. Of each mask, only the connected parts under the
+    positive points are kept, so an object in pieces needs a point on each; or the largest part, if
+    no point lies on the mask. Its `logits` keep all, as the model gave them.
 
     Parameters
     ----------
@@ -54,9 +64,17 @@ def segment_object(
 
     Raises
     ------
+    TypeError
+        If these are no embeddings or no prompts.
     ValueError
-        If there is neither a positive point nor a box, or a prompt lies outside the image.
+        If there is neither a positive point nor a box, or a prompt lies outside the image, or box
+        and positive points span more than one object can.
     """
+    if not isinstance(embeddings, Embeddings):
+        raise TypeError(
+            "Expected Embeddings, made by Embeddings(image, model); found "
+            f"{type(embeddings).__name__}."
+        )
     plane = embeddings.image.normalize_plane(plane)
     _check(prompts, embeddings.image.shape_yx)
     window = first_window(embeddings, prompts, plane)
@@ -86,7 +104,7 @@ def _look(
         embeddings.image.shape_yx,
         multimask=is_ambiguous(seen) if multimask is None else multimask,
     )
-    masks = [mask for mask in masks if mask.area > 0]
+    masks = [_without_islands(mask, prompts) for mask in masks if mask.area > 0]
     notes = []
     if not masks:
         notes.append("nothing found here; add points or draw a box")
@@ -107,34 +125,31 @@ def _follow(
 ) -> Candidates:
     """Look again through other windows until one shows the whole object."""
     for _ in range(MAX_FOLLOWED):
-        part = _cut_part(embeddings, window, found, prompts)
-        if part is None:
+        if not _is_cut(embeddings, window, found):
             return found
-        window = next_window(embeddings, window, prompts, part)
+        window = next_window(embeddings, window, prompts, found.best)
+        if shows_too_much(embeddings, window.step):
+            break
         again = _look(embeddings, window, prompts, multimask)
         if not again:
             break
         found = again
     else:
-        if _cut_part(embeddings, window, found, prompts) is None:
+        if not _is_cut(embeddings, window, found):
             return found
     note = "the object reaches beyond the window and is cut; draw a box around it"
     return replace(found, note="; ".join(filter(None, [note, found.note])))
 
 
-def _cut_part(
-    embeddings: Embeddings, window: Window, found: Candidates, prompts: Prompts
-) -> Mask | None:
-    """Return the visible part of the best object if the window cuts it, else None.
+def _is_cut(embeddings: Embeddings, window: Window, found: Candidates) -> bool:
+    """Whether the best object reaches beyond the window that it was found in."""
+    return len(found) > 0 and bool(cut_sides(embeddings, window, found.best).any())
 
-    Islands that a model leaves near an edge say nothing about the size of the object, so only the
-    connected parts under the positive points count; or the largest part, if none is.
-    """
-    if not found or not cut_sides(embeddings, window, found.best).any():
-        return None
-    under_points = found.best.components_at(prompts.positives)
-    part = under_points if under_points.area else found.best.largest_component()
-    return part if cut_sides(embeddings, window, part).any() else None
+
+def _without_islands(mask: Mask, prompts: Prompts) -> Mask:
+    """Return the connected parts under the positive points; or the largest part, if none is."""
+    under_points = mask.components_at(prompts.positives)
+    return under_points if under_points.area else mask.largest_component()
 
 
 def _fraction(step: float) -> str:
@@ -142,6 +157,11 @@ def _fraction(step: float) -> str:
 
 
 def _check(prompts: Prompts, shape_yx: tuple[int, int]) -> None:
+    if not isinstance(prompts, Prompts):
+        raise TypeError(
+            "Expected Prompts, such as Prompts(points=[[120.5, 340.0]]); found "
+            f"{type(prompts).__name__}."
+        )
     if prompts.is_empty:
         raise ValueError("There is no prompt; give at least a positive point or a box.")
     if len(prompts.positives) == 0 and prompts.box is None:

@@ -12,24 +12,43 @@ from napari_sam.image.window import Window
 from napari_sam.masks.mask import Mask
 from napari_sam.prompts.prompts import Prompts
 
+MAX_PIXELS = 1 << 28
+"""Image pixels that a window may show: a mask of all of them takes 256 MB."""
+
 
 def first_window(embeddings: Embeddings, prompts: Prompts, plane: tuple[int, ...]) -> Window:
     """Return the finest window that holds the box and all positive points, with a margin.
 
     The tile of the last positive point, or of the box, where that will do, because a tile is shared
     by all objects in it; else a window around them. Negative points have no say.
+
+    Raises
+    ------
+    ValueError
+        If it would show more than `MAX_PIXELS`.
     """
     region = _region(prompts, embeddings.image.shape_yx)
     anchor = prompts.positives[-1] if len(prompts.positives) else _center(region)
     step = embeddings.base_step
-    while True:
+    while not shows_too_much(embeddings, step):
         tile = embeddings.window_at(*anchor, step=step, plane=plane)
-        if _holds(embeddings, tile, region):
+        if embeddings.holds(tile, region.tolist()):
             return tile
         around = embeddings.window_around(region.tolist(), step=step, plane=plane)
-        if _holds(embeddings, around, region):
+        if embeddings.holds(around, region.tolist()):
             return around
         step *= 2
+    height, width = np.ceil(region[2:] - region[:2] + 1).astype(int).tolist()
+    raise ValueError(
+        f"The box or the positive points span {height} by {width} pixels, too many for one object; "
+        f"prompt one object at a time, or open a coarser level of the image."
+    )
+
+
+def shows_too_much(embeddings: Embeddings, step: float) -> bool:
+    """Whether windows of this step can show more than `MAX_PIXELS` of the image."""
+    height, width = np.minimum(embeddings.image.shape_yx, embeddings.model.image_size * step)
+    return bool(height * width > MAX_PIXELS)
 
 
 def cut_sides(embeddings: Embeddings, window: Window, mask: Mask) -> NDArray[np.bool_]:
@@ -105,11 +124,6 @@ def _box_of(mask: Mask) -> NDArray[np.float64]:
     """Return a mask's box as (y0, x0, y1, x1) at pixel centers."""
     y0, x0, y1, x1 = mask.box
     return np.array([y0, x0, y1 - 1, x1 - 1], dtype=np.float64)
-
-
-def _holds(embeddings: Embeddings, window: Window, box: NDArray[np.float64]) -> bool:
-    """Whether a box keeps half a halo away from edges of the window inside the image."""
-    return not _close_sides(embeddings, window, box, embeddings.halo / 2 * window.step).any()
 
 
 def _close_sides(

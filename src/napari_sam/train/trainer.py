@@ -36,6 +36,8 @@ class Stage:
         Every so many steps, two corrective clicks follow the first prompt.
     frozen_norm : bool
         Normalize by the running statistics, as in use.
+    peak : float
+        Learning rate at the top of the cosine that spans all stages.
     """
 
     steps: int
@@ -44,18 +46,19 @@ class Stage:
     n_objects: int
     refine_every: int = 3
     frozen_norm: bool = False
+    peak: float = 1e-3
 
 
 STAGES = (
     Stage(500, 256, 8, 0),
     Stage(2400, 256, 4, 8),
-    Stage(180, 512, 2, 6, refine_every=2, frozen_norm=True),
+    Stage(700, 512, 2, 8, refine_every=4, frozen_norm=True, peak=2e-3),
 )
 """The encoder first learns to tell objects at every pixel, which is six times cheaper than prompts
 and gives the decoder something to look at."""
 
 
-def learning_rate(progress: float, steps_in_stage: int, peak: float = 1e-3) -> float:
+def learning_rate(progress: float, steps_in_stage: int, peak: float) -> float:
     """Cosine from the peak to a fiftieth of it, with a linear warm-up in every stage."""
     cosine = (1 + math.cos(math.pi * min(progress, 1.0))) / 2
     return peak * (0.02 + 0.98 * cosine) * min(1.0, (steps_in_stage + 1) / 150)
@@ -74,7 +77,7 @@ class Trainer:
     seed : int
     """
 
-    AVERAGE_OVER = 500
+    AVERAGE_OVER = 200
     """Steps of the moving average of the weights."""
 
     def __init__(
@@ -176,7 +179,7 @@ class Trainer:
         """One step of the optimizer."""
         first = sum(s.steps for s in self.stages[: self.stages.index(stage)])
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.step / self.total_steps, self.step - first)
+            group["lr"] = learning_rate(self.step / self.total_steps, self.step - first, stage.peak)
         n_rounds = 3 if self.step % stage.refine_every == 0 else 1
         n_rounds = n_rounds if stage.n_objects else 0
         with torch.autocast(self.device.split(":")[0], torch.bfloat16):
