@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sam.model.nano import Nano
+from napari_sam.model import Features, Model
 from napari_sam.train.crops import Crops, instance_targets
 from napari_sam.train.evaluate import evaluate_planes, largest_error, scaled_crop
 from napari_sam.train.export import export_weights
@@ -143,9 +143,39 @@ def test_evaluation_scales_the_median_object(masks: torch.Tensor) -> None:
     areas = np.bincount(crop.labels.ravel())[1:]
     assert np.sqrt(np.median(areas) * 4 / np.pi) == pytest.approx(36, abs=1)
     assert crop.image.shape[1:] == crop.labels.shape
-    figures = evaluate_planes(Nano().eval(), [discs()], max_objects=2)
-    assert figures["objects"] == 2
-    assert 0 <= figures["point"] <= figures["oracle"] <= 1
+
+
+class DiscModel(Model):
+    """Knows that objects are discs 36 samples wide: right where prompted at the center."""
+
+    name, image_size, low_res_size = "disc", 512, 512
+
+    def encode(self, windows: torch.Tensor) -> Features:
+        return Features((torch.zeros(1, 1, 1, 1),))
+
+    def decode(
+        self,
+        features: Features,
+        points: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        box: torch.Tensor | None = None,
+        mask: torch.Tensor | None = None,
+        multimask: bool = True,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        center = box.view(2, 2).mean(0) if points is None else points[0, 0]  # type: ignore
+        y, x = torch.meshgrid(torch.arange(512.0), torch.arange(512.0), indexing="ij")
+        distance = torch.hypot(x - center[0], y - center[1])
+        radii = torch.tensor([18.0, 36.0, 9.0] if multimask else [18.0])
+        logits = (radii[:, None, None] - distance)[None]
+        return logits, torch.tensor([[0.2, 0.9, 0.1]] if multimask else [[0.9]])
+
+
+def test_evaluation_tells_the_choice_of_the_model_from_the_best_one() -> None:
+    figures = evaluate_planes(DiscModel(), [discs()], max_objects=4)
+    assert figures["objects"] == 4
+    assert figures["oracle"] > 0.9
+    assert figures["point"] == pytest.approx(0.25, abs=0.05)  # it prefers the double radius
+    assert figures["clicks3"] > 0.9  # the single mask is right
 
 
 def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:

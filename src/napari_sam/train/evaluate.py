@@ -159,7 +159,9 @@ def evaluate_planes(
         return {"objects": 0, **dict.fromkeys((*MEASURES, "correlation"), math.nan)}
     columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     means = {key: float(columns[key].mean()) for key in MEASURES}
-    correlation = float(np.corrcoef(columns["point"], columns["predicted"])[0, 1])
+    real, predicted = columns["point"], columns["predicted"]
+    varies = np.ptp(real) > 0 and np.ptp(predicted) > 0
+    correlation = float(np.corrcoef(real, predicted)[0, 1]) if varies else math.nan
     return {"objects": len(rows), **means, "correlation": correlation}
 
 

@@ -175,11 +175,12 @@ class Trainer:
             points, labels = torch.cat([points, click], 1), torch.cat([labels, sign], 1)
         return loss, {"first": ious[0], "last": ious[-1], "dense": dense.item()}
 
-    def update(self, batch: dict[str, Tensor], stage: Stage) -> dict[str, float]:
-        """One step of the optimizer."""
-        first = sum(s.steps for s in self.stages[: self.stages.index(stage)])
+    def update(
+        self, batch: dict[str, Tensor], stage: Stage, steps_in_stage: int
+    ) -> dict[str, float]:
+        """Take one step of the optimizer."""
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.step / self.total_steps, self.step - first, stage.peak)
+            group["lr"] = learning_rate(self.step / self.total_steps, steps_in_stage, stage.peak)
         n_rounds = 3 if self.step % stage.refine_every == 0 else 1
         n_rounds = n_rounds if stage.n_objects else 0
         with torch.autocast(self.device.split(":")[0], torch.bfloat16):
@@ -209,7 +210,7 @@ class Trainer:
                 if stage.frozen_norm and isinstance(module, torch.nn.BatchNorm2d):
                     module.eval()
             for batch in self._iter_batches(stage):
-                recent.append(self.update(batch, stage))
+                recent.append(self.update(batch, stage, self.step - (end - stage.steps)))
                 if self.step % save_every == 0 or self.step == end:
                     self._log(recent, time.monotonic() - started)
                     recent = []
