@@ -47,6 +47,13 @@ def test_previews_are_thinned_out_when_zoomed_out(shown):
     assert drawn.object.layer.data_to_world((0, 0)) == (20 + 1.5, 30 + 1.5)
 
 
+def test_a_mask_smaller_than_a_pixel_of_the_screen_is_drawn(shown):
+    viewer, session, drawn = shown
+    viewer.scene.camera.zoom = 0.005
+    session.click(100, 120)
+    assert drawn.object.layer.data.any()
+
+
 def test_hover_is_an_outline_in_the_color_of_the_click(shown):
     _, session, drawn = shown
     session.hover(100, 120)
@@ -67,6 +74,29 @@ def test_clicks_lie_on_top_and_say_their_sign(shown):
     assert points.data.tolist() == [[100, 120], [100, 130]]
     assert list(points.features["label"]) == ["positive", "negative"]
     assert points.face_color[0].tolist() != points.face_color[1].tolist()
+
+
+def test_planes_without_clicks_show_none(make_session):
+    """For a plane without points napari draws one of no size, which a least size would show."""
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((3, 200, 240), np.uint8))
+    session = make_session(viewer)
+    session.click(100, 120, plane=(1,))
+    points = scene(viewer).points.layer
+    for plane, is_clicked in ((0, False), (1, True), (2, False)):
+        viewer.dims.set_point(0, plane)
+        assert (points.canvas_size_limits[0] > 0) == is_clicked
+
+
+def test_a_box_that_the_user_deletes_is_gone(shown):
+    _, session, drawn = shown
+    session.box(80, 100, 120, 140)
+    box = drawn.box.layer
+    assert box.nshapes == 1
+    box.selected_data = {0}
+    box.remove_selected()
+    assert session.draft.is_empty
+    assert not drawn.object.layer.data.any()
 
 
 def test_a_layer_that_the_user_removes_is_made_again(shown):

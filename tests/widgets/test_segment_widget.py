@@ -234,6 +234,17 @@ def test_the_window_lives_while_the_image_goes(window, open_dock, hand, qtbot, m
     assert session.image is None
 
 
+def test_a_click_takes_the_image_that_is_left(window, open_dock, hand, picture):
+    open_dock()
+    session = napari_sam.session(window)
+    other = window.add_image(picture, name="other")
+    window.layers.remove("cells")
+    assert session.image is None
+    hand.click((100, 120))
+    assert session.image is other
+    assert len(session.draft.prompts.points) == 1
+
+
 def test_closing_the_window_while_encoding(window, open_dock, hand, model):
     open_dock()
     may_go, encode = threading.Event(), model.encode

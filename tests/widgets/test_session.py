@@ -90,6 +90,20 @@ def test_taking_the_only_positive_point_away_leaves_nothing(session):
     assert session.draft.is_empty
 
 
+def test_without_its_box_an_object_is_its_points_or_nothing(session):
+    session.box(80, 100, 120, 140)
+    session.click(100, 120)
+    session.remove_box()
+    assert session.draft.prompts.box is None
+    assert session.mask is not None
+    session.clear()
+    session.box(80, 100, 120, 140)
+    session.remove_box()
+    assert session.draft.is_empty
+    session.undo()
+    assert session.draft.prompts.box.tolist() == [80, 100, 120, 140]
+
+
 def test_another_candidate_is_kept_if_chosen(session):
     session.click(100, 120)
     session.choose(2)

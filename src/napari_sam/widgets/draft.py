@@ -79,10 +79,16 @@ class Draft:
 
     def without_point(self, index: int) -> Draft:
         """Return the draft without one point; empty, if nothing tells any more what is meant."""
-        prompts = self.prompts.without_point(index).with_mask(None)
+        return self._reduced_to(self.prompts.without_point(index))
+
+    def without_box(self) -> Draft:
+        """Return the draft without its box; empty, if nothing tells any more what is meant."""
+        return self._reduced_to(self.prompts.with_box(None))
+
+    def _reduced_to(self, prompts: Prompts) -> Draft:
         if not len(prompts.positives) and prompts.box is None:
             return self.emptied()
-        return Draft(self.plane, prompts)
+        return Draft(self.plane, prompts.with_mask(None))
 
     def answered(self, candidates: Candidates) -> Draft:
         """Return this draft with its candidates, of which the best is chosen."""

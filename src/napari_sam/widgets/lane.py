@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Protocol
 
 from qtpy.QtCore import QObject, Signal
@@ -49,8 +50,9 @@ class Lane(QObject):
         """Forget all work; what is going on ends unheard."""
         self._next = self._current = None
         if self._worker is not None:
-            self._worker.yielded.disconnect(self._on_yielded)
-            self._worker.finished.disconnect(self._on_finished)
+            with suppress(TypeError):  # Qt has cut them itself, if the dock is gone already
+                self._worker.yielded.disconnect(self._on_yielded)
+                self._worker.finished.disconnect(self._on_finished)
             self._worker.quit()
             self._worker = None
 

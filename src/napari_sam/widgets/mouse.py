@@ -58,6 +58,8 @@ class Mouse:
             self._session.leave()
 
     def _move(self, viewer: ViewerModel, event: Any) -> None:
+        with self._session.telling():
+            self._session.adopt_image()
         place = self._place(viewer, event) if self._is_free(viewer) else None
         positive = "Shift" not in event.modifiers
         if place is None or (self._session.draft.is_empty and not positive):
@@ -85,7 +87,9 @@ class Mouse:
                 self._click(viewer, event, positive)
 
     def _click(self, viewer: ViewerModel, event: Any, positive: bool) -> None:
-        layer, session = self._session.image, self._session
+        session = self._session
+        session.adopt_image()
+        layer = session.image
         if layer is None:
             return
         plane, y, x = to_pixel(viewer, layer, event.position)

@@ -59,7 +59,8 @@ class MaskPreview:
         """
         if self.layer is None:
             return
-        thinning = max(1, int(1 / pixel))
+        # From afar a mask may be smaller than a pixel of the screen; a part is drawn still.
+        thinning = max(1, min(int(1 / pixel), *mask.array.shape))
         shown = mask.array[thinning // 2 :: thinning, thinning // 2 :: thinning]
         thickness = max(1, round(EDGE_SCREEN_PX / (pixel * thinning)))
         drawn = outline(shown, thickness, edge, fill)[(None,) * len(plane)]

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.widgets.layers import place, placement, prompts_from_layers, screen_px
+from napari_sam.widgets.layers import (
+    current_plane,
+    place,
+    placement,
+    prompts_from_layers,
+    screen_px,
+)
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -26,8 +32,9 @@ CLICK_SCREEN_PX = 4
 class PointsLayer:
     """Mirrors the points of the object being made: positive ones as discs, negative as crosses."""
 
-    def __init__(self) -> None:
+    def __init__(self, session: SegmentSession) -> None:
         self.layer: Points | None = None
+        self._session = session
 
     def make(self, image_layer: ImageLayer) -> Points:
         """Make an empty layer over an image."""
@@ -43,7 +50,7 @@ class PointsLayer:
             border_width=0.05,
             **placement(image_layer),
         )
-        self.layer.canvas_size_limits = (POINT_SCREEN_PX, POINT_SCREEN_PX)
+        self.layer.events.set_data.connect(self._on_slice)
         return self.layer
 
     def show(self, image_layer: ImageLayer, draft: Draft) -> None:
@@ -62,6 +69,21 @@ class PointsLayer:
             # A white rim sets a disc off from the object's color, but would hide a cross.
             self.layer.border_color = ["white" if sign else NEGATIVE_COLOR for sign in signs]
             self.layer.symbol = ["disc" if sign else "x" for sign in signs]
+
+    def _on_slice(self, event: Any) -> None:
+        """Keep points of one size on screen, and none on planes without points.
+
+        There napari draws a placeholder at the origin, of no size unless there is a least.
+        """
+        image_layer, draft = self._session.image, self._session.draft
+        if self.layer is None or image_layer is None:
+            return
+        try:
+            is_shown = current_plane(self._session.viewer, image_layer) == draft.plane
+        except ValueError:  # of 3-D, and of planes that are not the image's
+            is_shown = False
+        least = POINT_SCREEN_PX if is_shown and len(draft.prompts.points) else 0
+        self.layer.canvas_size_limits = (least, POINT_SCREEN_PX)
 
 
 class BoxLayer:
@@ -107,9 +129,13 @@ class BoxLayer:
     def _on_data(self, event: Any) -> None:
         """Take a rectangle that was drawn, moved or deleted by hand as the new box."""
         image_layer, viewer = self._session.image, self._session.viewer
-        if self._mirroring or event.action not in ("added", "changed") or image_layer is None:
+        if self._mirroring or image_layer is None:
             return
         draft = self._session.draft
+        if event.action == "removed" and not self.layer.nshapes:  # type: ignore[union-attr]
+            self._session.remove_box(wait=False)
+        if event.action not in ("added", "changed"):
+            return
         *_, last = self.layer.data  # type: ignore[union-attr]
         plane = tuple(np.rint(last[0, :-2]).astype(int).tolist())
         box = prompts_from_layers(image_layer, boxes=self.layer, plane=plane).box

@@ -41,7 +41,7 @@ class Scene:
         self.object = MaskPreview("object")
         self.hover = MaskPreview("hover")
         self.box = BoxLayer(session)
-        self.points = PointsLayer()
+        self.points = PointsLayer(session)
         self._is_open = session.image is not None
         session.draft_changed.connect(self._show_draft)
         session.hover_changed.connect(self._show_hover)

@@ -195,6 +195,10 @@ class SegmentSession:
         """Take one point away, by its position in ``draft.prompts.points``."""
         self._change(self._draft.without_point(index), wait)
 
+    def remove_box(self, *, wait: bool = True) -> None:
+        """Take the box away."""
+        self._change(self._draft.without_box(), wait)
+
     @in_order
     def choose(self, rank: int) -> None:
         """Choose a candidate: 0 is the smallest."""
