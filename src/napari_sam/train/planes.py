@@ -13,6 +13,8 @@ from skimage.measure import block_reduce, label
 from napari_sam.image.intensity import Intensity
 
 PLANES_PER_VOLUME = 60
+SMALLEST_SIDE = 48
+"""Volumes are not sliced into planes narrower than this, in pixels."""
 MIN_AREA = 30
 """Smaller objects, in pixels, are slivers that nobody points at."""
 
@@ -74,7 +76,7 @@ def _volume_planes(image: np.ndarray, labels: np.ndarray) -> Iterator[LabeledPla
     image = scale_intensity(image)
     every = max(1, round(sum(image.shape) / PLANES_PER_VOLUME))
     for axis in range(3):
-        if min(np.delete(image.shape, axis)) < 64:
+        if min(np.delete(image.shape, axis)) < SMALLEST_SIDE:
             continue
         for i in range(every // 2, image.shape[axis], every):
             plane = label(labels.take(i, axis), connectivity=1).astype(np.int32)
