@@ -5,9 +5,10 @@ Run from the repository, on a display or in a virtual one::
     xvfb-run -a -s "-screen 0 1366x768x24" .venv/bin/python -m benchmarks.click
 
 Both images are the same lazily generated field of cells, 2048² and 100 000² pixels, in windows of
-their own, opened in turn by fresh processes. *First* is the first click after the dock is ready:
-it measures the intensities, reads and encodes a window, decodes the prompt and draws the mask.
-*Elsewhere* is a click in a place not encoded yet, *again* one in a place that is.
+their own, opened in turn by fresh processes. *First* is the first click in a dock that has had a few
+seconds to open its model and to measure the intensities: it reads and encodes a window, decodes the
+prompt and draws the mask. *Elsewhere* is a click in a place that is not encoded yet, *again* one in a
+place that is.
 """
 
 from __future__ import annotations
@@ -17,9 +18,26 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
 
 SIDES = (2_048, 100_000)
 KINDS = ("first", "elsewhere", "again")
+
+
+def iter_cells(truth: Any) -> Iterator[tuple[float, float]]:
+    """Yield the centers of cells far from each other."""
+    rng = np.random.default_rng(0)
+    while True:
+        y, x = rng.integers(400, truth.shape[0] - 528, 2)
+        square = np.asarray(truth[y : y + 128, x : x + 128])
+        if square.any():
+            largest = np.bincount(square[square > 0]).argmax()
+            row, column = np.argwhere(square == largest).mean(0)
+            yield y + row, x + column
 
 
 def measure(side: int, n_places: int = 4, n_again: int = 5) -> dict[str, list[float]]:
@@ -38,24 +56,21 @@ def measure(side: int, n_places: int = 4, n_again: int = 5) -> dict[str, list[fl
     viewer.window.add_plugin_dock_widget("napari-sam", "Segment")
     session, hand = napari_sam.session(viewer), Hand(viewer)
     truth = cell_labels((side, side))[0]
-    places = [(side * k // (n_places + 1),) * 2 for k in range(1, n_places + 1)]
     times: dict[str, list[float]] = {kind: [] for kind in KINDS}
 
-    def click(kind: str, near: tuple[int, int]) -> None:
-        viewer.scene.camera.center, viewer.scene.camera.zoom = (0.0, *near), 1.0
-        square = truth[near[0] : near[0] + 64, near[1] : near[1] + 64]
-        rows, columns = (square == square[square > 0][0]).nonzero()
-        middle = len(rows) // 2
+    def click(kind: str, place: tuple[float, float]) -> None:
+        viewer.scene.camera.center, viewer.scene.camera.zoom = (0.0, *place), 1.0
         wait(1.0)
         start = time.perf_counter()
-        hand.press((near[0] + int(rows[middle]), near[1] + int(columns[middle])))
+        hand.press(place)
         preview = scene(viewer).object
-        wait_until(lambda: session.candidates and preview.layer is not None)
+        wait_until(lambda: session.mask and preview.layer is not None and preview.layer.data.any())
         QApplication.processEvents()
         viewer.screenshot(canvas_only=True, flash=False)  # the mask has been drawn
         times[kind].append(time.perf_counter() - start)
         session.clear()
 
+    places = list(islice(iter_cells(truth), n_places))
     wait(4.0)
     for i, place in enumerate(places):
         click("first" if i == 0 else "elsewhere", place)
