@@ -5,10 +5,10 @@ Run from the repository, on a display or in a virtual one::
     xvfb-run -a -s "-screen 0 1366x768x24" .venv/bin/python -m benchmarks.click
 
 Both images are the same lazily generated field of cells, 2048² and 100 000² pixels, in windows of
-their own, opened in turn by fresh processes. *First* is the first click in a dock that has had a few
-seconds to open its model and to measure the intensities: it reads and encodes a window, decodes the
-prompt and draws the mask. *Elsewhere* is a click in a place that is not encoded yet, *again* one in a
-place that is.
+their own, opened in turn by fresh processes. *First* is the first click in a dock that has had a
+few seconds to open its model and to measure the intensities: it reads and encodes a window, decodes
+the prompt and draws the mask. *Elsewhere* is a click in a place that is not encoded yet, *again*
+one in a place that is.
 """
 
 from __future__ import annotations
