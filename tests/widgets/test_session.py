@@ -104,6 +104,16 @@ def test_without_its_box_an_object_is_its_points_or_nothing(session):
     assert session.draft.prompts.box.tolist() == [80, 100, 120, 140]
 
 
+def test_the_status_names_the_plane_that_was_written(make_session):
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((3, 200, 240), np.uint8), name="stack")
+    session = make_session(viewer)
+    session.click(100, 120, plane=(2,))
+    session.commit()
+    assert session.status == "Kept as object 1 in 'stack labels', plane 2. Ctrl+Z takes it back."
+    assert session.labels.data[2].any()
+
+
 def test_another_candidate_is_kept_if_chosen(session):
     session.click(100, 120)
     session.choose(2)

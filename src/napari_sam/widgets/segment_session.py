@@ -237,8 +237,7 @@ class SegmentSession:
         self._history.push(Step(self._draft, self._draft.emptied(), written))
         self._set_draft(self._draft.emptied())
         self.layers_changed.emit()
-        done = f"Kept as object {written.label}" if written.label else "Erased"
-        self._say(f"{done} in '{labels.name}'. Ctrl+Z takes it back.")
+        self._say(written.describe())
         return written.label or None
 
     @in_order

@@ -28,6 +28,13 @@ class Written:
     edit: Edit
     label: int
 
+    def describe(self) -> str:
+        """Return a sentence on what was done."""
+        done = f"Kept as object {self.label}" if self.label else "Erased"
+        plane = self.edit.region[:-2]
+        where = f", plane {', '.join(map(str, plane))}" if plane else ""
+        return f"{done} in '{self.layer.name}'{where}. Ctrl+Z takes it back."
+
 
 @dataclass(frozen=True, eq=False)
 class Count:
