@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+import pytest
 from typer.testing import CliRunner
 
 from napari_sam import cli, list_models
@@ -19,6 +20,22 @@ def test_models_are_listed_with_their_license():
 
 def test_without_arguments_the_commands_are_named():
     assert "models" in CliRunner().invoke(cli.app, []).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["evaluate", "nothing-here"], "no .npz file"),
+        (["evaluate", "nothing-here", "--model", "vit_b"], "vit_b is not installed"),
+        (["evaluate", "nothing-here", "--model", "sam3"], "There is no model 'sam3'"),
+        (["train", "nothing-here", "run"], "no .npz file"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(monkeypatch, arguments, sentence):
+    monkeypatch.setattr("sys.argv", ["napari-sam", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert sentence in str(ended.value)
 
 
 def test_the_installed_command_is_this_one():

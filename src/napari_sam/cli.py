@@ -67,5 +67,8 @@ def evaluate(
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; what the user can mend is said in a sentence."""
+    try:
+        app()
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"napari-sam: {error}") from error
