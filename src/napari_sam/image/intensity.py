@@ -58,7 +58,9 @@ class Intensity:
 
     def normalize(self, raw: NDArray[Any]) -> NDArray[np.float32]:
         """Map a (C, h, w) array of raw values to float32 in [0, 1]; NaN and infinity become 0."""
-        real = raw.astype(np.result_type(raw.dtype, np.float32), copy=False)
+        # Differences of the largest float32 numbers overflow float32.
+        least = np.float64 if raw.dtype.kind == "f" else np.float32
+        real = raw.astype(np.result_type(raw.dtype, least), copy=False)
         low, high = (limit.astype(real.dtype)[:, None, None] for limit in (self._low, self._high))
         span = np.where(high > low, high - low, 1).astype(real.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
