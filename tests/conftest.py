@@ -17,7 +17,7 @@ for kind in ("CACHE", "CONFIG", "DATA", "STATE"):
     os.environ[f"XDG_{kind}_HOME"] = str(_HOME / kind.lower())
 os.environ["OMP_NUM_THREADS"] = "1"
 
-# A busy machine is no failure. Random examples are for developers; CI tries the same ones each time.
+# A busy machine is no failure. Random examples are for developers, CI tries the same each time.
 settings.register_profile("napari-sam", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("napari-sam")
 
