@@ -65,19 +65,13 @@ class MaskPreview:
         thickness = max(1, round(EDGE_SCREEN_PX / (pixel * thinning)))
         drawn = outline(shown, thickness, edge, fill)[(None,) * len(plane)]
         corner = np.array([*plane, *mask.box[:2]], float)
-        self._set(drawn)
+        _draw(self.layer, drawn)
         place(self.layer, placement(image_layer, corner, thinning))
 
     def hide(self) -> None:
         """Show nothing; the layer stays, empty."""
         if self.layer is not None and self.layer.data.any():
-            self._set(np.zeros((1,) * self.layer.ndim, np.uint8))
-
-    def _set(self, data: NDArray[np.uint8]) -> None:
-        """Change what is drawn, without a new thumbnail: the layer list is slow to paint it."""
-        assert self.layer is not None
-        with self.layer.events.thumbnail.blocker():
-            self.layer.data = data
+            _draw(self.layer, np.zeros((1,) * self.layer.ndim, np.uint8))
 
     def make(self, image_layer: ImageLayer) -> Labels:
         """Make an empty layer over an image."""
@@ -93,6 +87,12 @@ class MaskPreview:
         )
         self.layer.editable = False
         return self.layer
+
+
+def _draw(layer: Labels, data: NDArray[np.uint8]) -> None:
+    """Change what a layer shows, without a new thumbnail: the layer list is slow to paint it."""
+    with layer.events.thumbnail.blocker():
+        layer.data = data
 
 
 def outline(mask: NDArray[np.bool_], thickness: int, edge: int, fill: int) -> NDArray[np.uint8]:
