@@ -19,6 +19,7 @@ from napari_sam.widgets.segment import SegmentWidget
 NO_KEY = Qt.KeyboardModifier.NoModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier
+PATIENCE_MS = 30_000  # a busy machine is no failure
 
 
 @pytest.fixture
@@ -93,15 +94,17 @@ def test_hover_click_correct_keep_undo(window, open_dock, hand, qtbot):
     open_dock()
     session = napari_sam.session(window)
     hand.move((60, 60))
-    qtbot.waitUntil(lambda: session.hovered is not None)
+    qtbot.waitUntil(lambda: session.hovered is not None, timeout=PATIENCE_MS)
     assert session.hovered[0].contains(60, 60)
     hand.click((100, 120))
-    qtbot.waitUntil(lambda: session.candidates is not None)
+    qtbot.waitUntil(lambda: session.candidates is not None, timeout=PATIENCE_MS)
     area = session.mask.area
     hand.click((100, 132), SHIFT)
-    qtbot.waitUntil(lambda: session.mask is not None and session.mask.area < area)
+    qtbot.waitUntil(
+        lambda: session.mask is not None and session.mask.area < area, timeout=PATIENCE_MS
+    )
     hand.key(Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: session.labels is not None)
+    qtbot.waitUntil(lambda: session.labels is not None, timeout=PATIENCE_MS)
     assert session.labels.data[100, 120] == 1
     assert session.labels.data[100, 132] == 0
     assert session.hovered is None
@@ -109,7 +112,9 @@ def test_hover_click_correct_keep_undo(window, open_dock, hand, qtbot):
     assert not session.labels.data.any()
     assert len(session.draft.prompts.points) == 2
     hand.click((100, 132))  # on the negative point
-    qtbot.waitUntil(lambda: session.mask is not None and session.mask.area == area)
+    qtbot.waitUntil(
+        lambda: session.mask is not None and session.mask.area == area, timeout=PATIENCE_MS
+    )
     hand.key(Qt.Key.Key_Escape)
     assert session.draft.is_empty
     hand.key(Qt.Key.Key_Z, CONTROL)
@@ -128,7 +133,9 @@ def test_enter_before_the_mask_is_there(window, open_dock, hand, qtbot, model):
     hand.click((40, 40))
     assert session.labels is None
     may_go.set()
-    qtbot.waitUntil(lambda: session.mask is not None and session.mask.contains(40, 40))
+    qtbot.waitUntil(
+        lambda: session.mask is not None and session.mask.contains(40, 40), timeout=PATIENCE_MS
+    )
     assert session.labels.data[100, 120] == 1
 
 
@@ -146,15 +153,17 @@ def test_a_rectangle_is_a_box_and_a_click_is_still_a_click(window, open_dock, ha
     button = widget.findChild(QPushButton, "box")
     button.click()
     hand.drag((40, 50), (90, 120))
-    qtbot.waitUntil(lambda: session.mask is not None)
+    qtbot.waitUntil(lambda: session.mask is not None, timeout=PATIENCE_MS)
     np.testing.assert_allclose(session.draft.prompts.box, [40, 50, 90, 120], atol=1)
     hand.click((60, 70), SHIFT)
-    qtbot.waitUntil(lambda: session.mask is not None and not session.mask.contains(60, 70))
+    qtbot.waitUntil(
+        lambda: session.mask is not None and not session.mask.contains(60, 70), timeout=PATIENCE_MS
+    )
     assert session.draft.prompts.box is not None
     hand.key(Qt.Key.Key_Return)
     assert session.labels.data[85, 115] == 1
     hand.drag((120, 50), (160, 120))
-    qtbot.waitUntil(lambda: session.mask is not None)
+    qtbot.waitUntil(lambda: session.mask is not None, timeout=PATIENCE_MS)
     hand.key(Qt.Key.Key_Return)
     assert session.labels.data[140, 100] == 2
 
@@ -181,7 +190,7 @@ def test_keys_come_back_with_a_click(window, open_dock, hand, qtbot):
     window.layers.selection.active = image
     assert not image.keymap
     hand.click((100, 120))
-    qtbot.waitUntil(lambda: session.mask is not None)
+    qtbot.waitUntil(lambda: session.mask is not None, timeout=PATIENCE_MS)
     hand.key(Qt.Key.Key_Return)
     assert session.labels is not None
 
