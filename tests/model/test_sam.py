@@ -73,7 +73,7 @@ def test_decoder_can_be_trained_after_inference(model: Sam, features: Features) 
     tokens, dense = model.prompt_encoder(None, None, torch.zeros(1, 4), None)
     positions = model.prompt_encoder.grid_positions()
     embedding = features.maps[0].clone()
-    logits, _ = model.mask_decoder(embedding, positions, tokens, dense, False)
+    logits, _ = model.mask_decoder((embedding,), positions, tokens, dense, False)
     logits.sum().backward()
     assert model.mask_decoder.iou_token.weight.grad is not None
     model.zero_grad(set_to_none=True)

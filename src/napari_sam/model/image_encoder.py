@@ -51,6 +51,7 @@ class ImageEncoderViT(nn.Module):
     ) -> None:
         super().__init__()
         self.image_size = image_size
+        self.early_block = min(global_blocks, default=0)
         grid_size = image_size // patch_size
         self.patch_embed = PatchEmbed(patch_size, embed_dim)
         self.pos_embed = nn.Parameter(torch.zeros(1, grid_size, grid_size, embed_dim))
@@ -67,13 +68,24 @@ class ImageEncoderViT(nn.Module):
             LayerNorm2d(out_channels),
         )
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Embed (B, 3, image_size, image_size) normalized images as (B, out_channels, h, w)."""
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embed (B, 3, image_size, image_size) normalized images.
+
+        Returns
+        -------
+        embedding : torch.Tensor
+            (B, out_channels, h, w).
+        early : torch.Tensor
+            (B, embed_dim, h, w), what the first block that attends over the whole image has made:
+            finer detail, which HQ-SAM's mask decoder uses.
+        """
         x = self.patch_embed(images) + self.pos_embed  # (B, h, w, C)
-        for block in self.blocks:
+        early = x
+        for i, block in enumerate(self.blocks):
             x = block(x)
-        embedding: torch.Tensor = self.neck(x.permute(0, 3, 1, 2))
-        return embedding
+            if i == self.early_block:
+                early = x
+        return self.neck(x.permute(0, 3, 1, 2)), early.permute(0, 3, 1, 2)
 
 
 class PatchEmbed(nn.Module):

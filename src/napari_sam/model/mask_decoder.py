@@ -39,9 +39,15 @@ class MaskDecoder(nn.Module):
         )
         self.iou_prediction_head = MLP(embed_dim, 256, n_masks, n_layers=3)
 
+    def feature_maps(
+        self, embedding: torch.Tensor, early: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        """Choose from the image encoder's two maps what `forward` needs of an image."""
+        return (embedding,)
+
     def forward(
         self,
-        image_embedding: torch.Tensor,
+        maps: tuple[torch.Tensor, ...],
         image_positions: torch.Tensor,
         sparse: torch.Tensor,
         dense: torch.Tensor,
@@ -51,7 +57,9 @@ class MaskDecoder(nn.Module):
 
         Parameters
         ----------
-        image_embedding, image_positions : torch.Tensor
+        maps : tuple of torch.Tensor
+            Those of `feature_maps`; the first is the image embedding, (1, C, h, w).
+        image_positions : torch.Tensor
             (1, C, h, w).
         sparse : torch.Tensor
             (N, T, C) embedded points and boxes.
@@ -67,6 +75,7 @@ class MaskDecoder(nn.Module):
         predicted_iou : torch.Tensor
             (N, M).
         """
+        (image_embedding,) = maps
         n, (height, width) = len(sparse), image_embedding.shape[2:]
         output_tokens = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = torch.cat([output_tokens.expand(n, -1, -1), sparse], dim=1)  # (N, 5 + T, C)

@@ -50,7 +50,8 @@ class Sam(Model):
     def encode(self, windows: torch.Tensor) -> Features:
         """Embed windows; see `Model.encode`. ``maps[0]`` is (B, 256, h, w)."""
         check_windows(windows, self.image_size)
-        return Features((self.image_encoder(self.prepare(windows.to(self.device))),))
+        embedding, early = self.image_encoder(self.prepare(windows.to(self.device)))
+        return Features(self.mask_decoder.feature_maps(embedding, early))
 
     def prepare(self, windows: torch.Tensor) -> torch.Tensor:
         """Normalize (B, 1 or 3, h, w) windows, then pad: (B, 3, image_size, image_size).
@@ -85,8 +86,8 @@ class Sam(Model):
         )
         labels = None if labels is None else labels.long().to(self.device)
         sparse, dense = self.prompt_encoder(points, labels, box, mask)
-        embedding = features.maps[0].to(self.device)
-        logits, predicted_iou = self.mask_decoder(embedding, positions, sparse, dense, multimask)
+        maps = tuple(m.to(self.device) for m in features.maps)
+        logits, predicted_iou = self.mask_decoder(maps, positions, sparse, dense, multimask)
         return logits, predicted_iou
 
 
