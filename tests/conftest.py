@@ -24,3 +24,11 @@ settings.load_profile("napari-sam")
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let each test have a folder of weights of its own; it isn't there yet."""
+    folder = tmp_path / "models"
+    monkeypatch.setenv("NAPARI_SAM_MODELS", str(folder))
+    return folder

@@ -8,22 +8,15 @@ from typing import Annotated
 
 import typer
 
-from napari_sam.model import list_models, load_model
+from napari_sam import cli_models
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
+app.add_typer(cli_models.app, name="models")
 
 
 @app.callback()
 def napari_sam() -> None:
     """Segment anything in images of any size, without a window."""
-
-
-@app.command()
-def models() -> None:
-    """List the models, and which of them are installed."""
-    for spec in list_models():
-        state = "installed" if spec.installed else f"{spec.size_bytes / 1e6:.0f} MB to download"
-        typer.echo(f"{spec.name:<8} {state:<20} {spec.licence:<14} {spec.description}")
 
 
 @app.command()
@@ -47,14 +40,19 @@ def train(
 @app.command()
 def evaluate(
     images: Annotated[Path, typer.Argument(help="Folder of <source>.npz files of labeled images.")],
-    model: str = "nano",
-    checkpoint: Annotated[Path | None, typer.Option(help="Other weights for the model.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="One of `napari-sam models`; by default nano.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A file of weights, of any model.")
+    ] = None,
     trained_on: Annotated[
         Path | None, typer.Option(help="Folder of the training images: what is in domain.")
     ] = None,
     save: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file.")] = None,
 ) -> None:
     """Print the mean IoU of one click, a box and three clicks, for each source."""
+    from napari_sam.model import load_model
     from napari_sam.train.evaluate import evaluate_planes, markdown_table
     from napari_sam.train.planes import read_folder
 
