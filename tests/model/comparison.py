@@ -7,8 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from napari_sam.model.features import Features
+from napari_sam.model.hq_mask_decoder import HQMaskDecoder
 from napari_sam.model.sam import Sam
+from napari_sam.model.tiny_vit import UNUSED_PREFIXES
+
+from . import references
 
 Answers = dict[str, torch.Tensor]
 
@@ -29,6 +32,11 @@ def spread(model: nn.Module, seed: int = 0) -> None:
                 center = 1.0
             draw = torch.randn(weights.shape, generator=random)
             weights.data.copy_(center + scale * draw)
+        if isinstance(module, nn.BatchNorm2d):
+            means, variances = torch.randn((2, module.num_features), generator=random) / 2
+            module.running_mean.copy_(means)
+            module.running_var.copy_(variances.exp())
+    model.eval()  # where the reference's TinyViT reads its attention biases, and only there
 
 
 def windows(image_size: int) -> dict[str, torch.Tensor]:
@@ -72,44 +80,50 @@ def prompts(image_size: int) -> dict[str, dict[str, torch.Tensor]]:
 
 
 def ask_ours(model: Sam) -> Answers:
-    answers = {}
+    answers, features = {}, None
     for name, window in windows(model.image_size).items():
-        answers[f"embedding, {name}"] = model.encode(window).maps[0]
-    # One embedding for both sides would hide how an error in it grows; ours is asked as users ask.
-    features = Features((answers["embedding, landscape"],))
+        encoded = model.encode(window)
+        answers[f"embedding, {name}"] = encoded.maps[0]
+        # One embedding for both sides would hide how an error in it grows; ours asks as users ask.
+        features = encoded if name == "landscape" else features
+    assert features is not None
     for name, prompt in prompts(model.image_size).items():
         for multimask in (True, False):
             logits, predicted_iou = model.decode(features, **prompt, multimask=multimask)
-            answers[f"logits, {name}, {multimask=}"] = logits
-            answers[f"predicted IoU, {name}, {multimask=}"] = predicted_iou
+            found = {"logits": logits, "predicted IoU": predicted_iou}
+            if isinstance(model.mask_decoder, HQMaskDecoder) and multimask:
+                best = predicted_iou.argmax(dim=1, keepdim=True)
+                found["best predicted IoU"] = predicted_iou.gather(1, best)
+                found["best logits"] = logits.take_along_dim(best[..., None, None], dim=1)
+            answers |= {f"{what}, {name}, {multimask=}": told for what, told in found.items()}
     return answers
 
 
 @torch.no_grad()
 def ask_reference(model: Any) -> Answers:
-    """Ask a `segment_anything.modeling.Sam`."""
+    """Ask a `Sam` of `segment_anything` or `segment_anything_hq`."""
     image_size = model.image_encoder.img_size
-    answers = {}
+    answers, encoded = {}, {}
     for name, window in windows(image_size).items():
-        answers[f"embedding, {name}"] = model.image_encoder(model.preprocess(window * 255))
+        encoded[name] = references.encode(model, model.preprocess(window * 255))
+        answers[f"embedding, {name}"] = encoded[name][0]
     for name, prompt in prompts(image_size).items():
-        points = (prompt["points"], prompt["labels"]) if "points" in prompt else None
-        sparse, dense = model.prompt_encoder(points, prompt.get("box"), prompt.get("mask"))
         for multimask in (True, False):
-            logits, predicted_iou = model.mask_decoder(
-                image_embeddings=answers["embedding, landscape"],
-                image_pe=model.prompt_encoder.get_dense_pe(),
-                sparse_prompt_embeddings=sparse,
-                dense_prompt_embeddings=dense,
-                multimask_output=multimask,
-            )
-            answers[f"logits, {name}, {multimask=}"] = logits
-            answers[f"predicted IoU, {name}, {multimask=}"] = predicted_iou
+            found = references.decode(model, *encoded["landscape"], prompt, multimask)
+            answers |= {f"{what}, {name}, {multimask=}": told for what, told in found.items()}
     return answers
 
 
 def differences(ours: Answers, reference: Answers) -> dict[str, float]:
     """Largest absolute difference of every answer."""
     assert ours.keys() == reference.keys()
-    assert [a.shape for a in ours.values()] == [a.shape for a in reference.values()]
+    assert {k: a.shape for k, a in ours.items()} == {k: a.shape for k, a in reference.items()}
     return {name: (ours[name] - reference[name]).abs().max().item() for name in ours}
+
+
+def load(ours: Sam, reference: Any) -> Sam:
+    """Give ours the weights of the reference, dead ones left out; ready for inference."""
+    unused = tuple(f"image_encoder.{prefix}" for prefix in UNUSED_PREFIXES)
+    state = {k: v for k, v in reference.state_dict().items() if not k.startswith(unused)}
+    ours.load_state_dict(state, assign=True)
+    return ours.eval()

@@ -6,8 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest import MonkeyPatch
 
-from napari_sam.model import image_encoder
-from napari_sam.model.image_encoder import Attention, by_offset, partition, unpartition
+from napari_sam.model import image_encoder, working_memory
+from napari_sam.model.image_encoder import (
+    Attention,
+    WindowedBlock,
+    by_offset,
+    partition,
+    unpartition,
+)
 
 sides = st.integers(1, 9)
 
@@ -32,12 +38,16 @@ def test_offsets(size: int) -> None:
             assert spread[i, k] == i - k + size - 1
 
 
-@pytest.mark.parametrize("limit", [1, 1000, 1 << 40])
+@pytest.mark.parametrize("with_gradient", [False, True], ids=["by rows", "fused"])
+@pytest.mark.parametrize("limit", [1, 300, 1000, 1 << 40])
 def test_attention_does_not_depend_on_the_rows_at_a_time(
-    limit: int, monkeypatch: MonkeyPatch
+    limit: int, with_gradient: bool, monkeypatch: MonkeyPatch
 ) -> None:
     """Compared with the definition, spelled out for all pairs of tokens."""
     monkeypatch.setattr(image_encoder, "MAX_BIAS_ELEMENTS", limit)
+    monkeypatch.setattr(working_memory, "MAX_HIDDEN_ELEMENTS", limit)
+    unused = image_encoder.mix_by_rows if with_gradient else image_encoder.mix_fused
+    monkeypatch.setattr(image_encoder, unused.__name__, lambda *_: pytest.fail("the other way"))
     size, dim, heads = 5, 12, 2
     attention = Attention(dim, heads, size).double()
     torch.nn.init.normal_(attention.rel_pos_h)
@@ -54,4 +64,26 @@ def test_attention_does_not_depend_on_the_rows_at_a_time(
     scores = scores + torch.einsum("bqnd,qkd->bnqk", q, positions)
     expected = torch.einsum("bnqk,bknd->bqnd", scores.softmax(-1), v).flatten(2)
 
-    torch.testing.assert_close(attention(x).flatten(1, 2), attention.proj(expected))
+    with torch.set_grad_enabled(with_gradient):
+        torch.testing.assert_close(attention(x).flatten(1, 2), attention.proj(expected))
+
+
+@pytest.mark.parametrize("limit", [1, 1 << 40])
+def test_tokens_that_fill_windows_are_zeros_before_the_projection(
+    limit: int, monkeypatch: MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working_memory, "MAX_HIDDEN_ELEMENTS", limit)
+    block = WindowedBlock(12, num_heads=2, window_size=3).double().requires_grad_(False)
+    for table in (block.attn.rel_pos_h, block.attn.rel_pos_w):
+        torch.nn.init.normal_(table)
+    x = torch.randn(2, 7, 5, 12, dtype=torch.float64)
+    with torch.no_grad():
+        expected = unpartition(block.attn(partition(x, 3)), 7, 5)
+        torch.testing.assert_close(block.attend(x), expected)
+
+
+def test_gradients_pass_through_a_block() -> None:
+    block = WindowedBlock(12, num_heads=2, window_size=3)
+    block(torch.randn(1, 7, 5, 12)).sum().backward()
+    for name, weights in block.named_parameters():
+        assert weights.grad is not None and weights.grad.isfinite().all(), name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -18,48 +19,17 @@ from napari_sam.model.mask_decoder import MaskDecoder
 from napari_sam.model.sam import VIT_SIZES, Sam, ViTSize, build_sam
 from napari_sam.model.transformer import TwoWayBlock
 
-from .comparison import Answers, ask_ours, ask_reference, differences, spread
+from .comparison import Answers, ask_ours, ask_reference, differences, load, spread
+from .references import build_reference
 
 SMALL = ViTSize(embed_dim=48, depth=4, num_heads=3, global_blocks=(1, 3))
 SMALL_IMAGE = 320
 """A grid of 20 tokens a side, so that windows of 14 are padded."""
 
 
-def build_reference(segment_anything: ModuleType, vit: ViTSize, image_size: int) -> Any:
-    parts = segment_anything.modeling
-    grid_size = image_size // 16
-    return parts.Sam(
-        image_encoder=parts.ImageEncoderViT(
-            img_size=image_size,
-            embed_dim=vit.embed_dim,
-            depth=vit.depth,
-            num_heads=vit.num_heads,
-            global_attn_indexes=vit.global_blocks,
-            norm_layer=lambda dim: nn.LayerNorm(dim, eps=1e-6),
-            use_rel_pos=True,
-            window_size=14,
-        ),
-        prompt_encoder=parts.PromptEncoder(
-            embed_dim=256,
-            image_embedding_size=(grid_size, grid_size),
-            input_image_size=(image_size, image_size),
-            mask_in_chans=16,
-        ),
-        mask_decoder=parts.MaskDecoder(
-            num_multimask_outputs=3,
-            transformer=parts.TwoWayTransformer(
-                depth=2, embedding_dim=256, mlp_dim=2048, num_heads=8
-            ),
-            transformer_dim=256,
-            iou_head_depth=3,
-            iou_head_hidden_dim=256,
-        ),
-    ).eval()
-
-
 @pytest.fixture(scope="module")
 def reference(segment_anything: ModuleType) -> Any:
-    model = build_reference(segment_anything, SMALL, SMALL_IMAGE)
+    model = build_reference(segment_anything.modeling, SMALL, SMALL_IMAGE)
     spread(model)
     return model
 
@@ -71,9 +41,7 @@ def expected(reference: Any) -> Answers:
 
 @pytest.fixture
 def ours(reference: Any) -> Sam:
-    model = build_sam("small", SMALL, SMALL_IMAGE).eval()
-    model.load_state_dict(reference.state_dict())
-    return model
+    return load(build_sam("small", SMALL, SMALL_IMAGE), copy.deepcopy(reference))
 
 
 def test_small_model_agrees(ours: Sam, expected: Answers) -> None:
@@ -83,12 +51,11 @@ def test_small_model_agrees(ours: Sam, expected: Answers) -> None:
 
 @pytest.mark.slow
 def test_vit_b_agrees(segment_anything: ModuleType) -> None:
-    reference = build_reference(segment_anything, VIT_SIZES["vit_b"], 1024)
+    reference = build_reference(segment_anything.modeling, VIT_SIZES["vit_b"], 1024)
     spread(reference)
     with torch.device("meta"):
-        ours = build_sam("vit_b", VIT_SIZES["vit_b"]).eval()
-    ours.load_state_dict(reference.state_dict(), assign=True)
-    found = differences(ask_ours(ours), ask_reference(reference))
+        ours = build_sam("vit_b", VIT_SIZES["vit_b"])
+    found = differences(ask_ours(load(ours, reference)), ask_reference(reference))
     assert max(found.values()) < 1e-4, found
 
 
@@ -108,11 +75,18 @@ def test_agrees_with_the_predictor(segment_anything: ModuleType, reference: Any,
     np.testing.assert_allclose(predicted_iou[0], expected_iou, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", VIT_SIZES)
-def test_keys_and_shapes_are_the_official_ones(segment_anything: ModuleType, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "n_tensors", "n_elements"),
+    [("vit_b", 314, 93_735_728), ("vit_l", 482, 312_343_088), ("vit_h", 594, 641_090_864)],
+)
+def test_keys_and_shapes_are_the_official_ones(
+    segment_anything: ModuleType, name: str, n_tensors: int, n_elements: int
+) -> None:
     with torch.device("meta"):
         ours = build_sam(name, VIT_SIZES[name]).state_dict()
         official = segment_anything.sam_model_registry[name]().state_dict()
+    assert len(official) == n_tensors
+    assert sum(tensor.numel() for tensor in official.values()) == n_elements
     assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in official.items()}
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Literal
 
 import torch
 from torch import nn
 
 from napari_sam.model.features import Features
+
+Conversion = Literal["percentiles", "min-max"]
+"""How raw values become intensities: see `napari_sam.image.Intensity`."""
 
 
 class Model(nn.Module, ABC):
@@ -24,11 +28,25 @@ class Model(nn.Module, ABC):
         Side of the square window, in samples.
     low_res_size : int
         Side of the low-resolution logits, which cover the whole padded window.
+    has_instance_maps : bool
+        Whether `instance_maps` can be asked for.
+    conversion : Conversion
+        What the model's training images went through, and hence what its windows should. Can be
+        set: not every file of weights tells.
+    weights_hash : str or None
+        What identifies the weights; None if they were not read from a file.
+    gains_from_bfloat16 : bool
+        Whether the encoder is large enough to compute in bfloat16 unless asked not to.
     """
 
     name: str
     image_size: int
     low_res_size: int
+    has_instance_maps: bool = False
+    conversion: Conversion = "percentiles"
+    weights_hash: str | None = None
+    gains_from_bfloat16: bool = True
+    image_encoder: nn.Module
 
     @property
     def device(self) -> torch.device:
@@ -85,3 +103,30 @@ class Model(nn.Module, ABC):
         predicted_iou : torch.Tensor
             (N, M).
         """
+
+    def instance_maps(self, features: Features) -> torch.Tensor:
+        """Tell all objects of windows apart, without prompts.
+
+        Parameters
+        ----------
+        features : Features
+            Of B windows.
+
+        Returns
+        -------
+        torch.Tensor
+            (B, 3, h, w) float32 in [0, 1], over the whole padded window, at a resolution of the
+            model's own. Channel 0 is the probability of foreground. Channel 1 is the distance to
+            the object's center, from 0 there to 1 at its farthest pixel. Channel 2 is 0 at the
+            object's innermost pixel and grows to 1 at its boundary. In the background, channels 1
+            and 2 are 1.
+
+        Raises
+        ------
+        ValueError
+            If the model has no instance decoder.
+        """
+        raise ValueError(
+            f"The model {self.name!r} has no instance decoder; use one with `has_instance_maps`, "
+            'such as "nano" or micro-sam\'s "vit_b_lm".'
+        )

@@ -15,9 +15,10 @@ from torch import nn
 
 from napari_sam.model.layer_norm_2d import LayerNorm2d
 from napari_sam.model.mlp import MLPBlock
+from napari_sam.model.working_memory import at_a_time
 
-MAX_BIAS_ELEMENTS = 1 << 22
-"""Attention takes as many rows of queries at a time as keep their position bias below this."""
+MAX_BIAS_ELEMENTS = 1 << 27
+"""On a GPU, attention takes as many rows of queries at a time as keep their biases below this."""
 
 
 class ImageEncoderViT(nn.Module):
@@ -85,7 +86,7 @@ class ImageEncoderViT(nn.Module):
             x = block(x)
             if i == self.early_block:
                 early = x
-        return self.neck(x.permute(0, 3, 1, 2)), early.permute(0, 3, 1, 2)
+        return self.neck(x.permute(0, 3, 1, 2)).float(), early.permute(0, 3, 1, 2).float()
 
 
 class PatchEmbed(nn.Module):
@@ -114,8 +115,9 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map tokens (B, h, w, C) to (B, h, w, C)."""
         x = x + self.attend(self.norm1(x))
-        y: torch.Tensor = x + self.mlp(self.norm2(x))
-        return y
+        tokens = x.flatten(0, 2)
+        groups = tokens.split(at_a_time(tokens, len(tokens), self.mlp.lin1.out_features))
+        return torch.cat([group + self.mlp(self.norm2(group)) for group in groups]).view(x.shape)
 
     def attend(self, x: torch.Tensor) -> torch.Tensor:
         """Mix normalized tokens (B, h, w, C) by attention."""
@@ -132,19 +134,34 @@ class WindowedBlock(Block):
 
     def attend(self, x: torch.Tensor) -> torch.Tensor:
         """Mix normalized tokens (B, h, w, C) by attention within windows."""
-        height, width = x.shape[1:3]
-        windows = partition(x, self.window_size)
-        return unpartition(super().attend(windows), height, width)
+        batch, height, width, dim = x.shape
+        window_row = batch * self.window_size * width * 3 * dim  # elements of its q, k and v
+        n_window_rows = at_a_time(x, -(-height // self.window_size), window_row)
+        strips = x.split(n_window_rows * self.window_size, dim=1)
+        return torch.cat([self.attend_strip(strip) for strip in strips], dim=1)
+
+    def attend_strip(self, x: torch.Tensor) -> torch.Tensor:
+        """Mix some rows of windows, (B, h, w, C).
+
+        The tokens that fill up the last windows are zeros before the projection to q, k and v, and
+        hence its bias after it: there they cost nothing. They are not masked: SAM was trained with
+        them as keys.
+        """
+        windows = partition(self.attn.qkv(x), self.window_size, self.attn.qkv.bias)
+        mixed = unpartition(self.attn.mix(windows), *x.shape[1:3]).contiguous()
+        tokens: torch.Tensor = self.attn.proj(mixed)
+        return tokens
 
 
-def partition(x: torch.Tensor, size: int) -> torch.Tensor:
+def partition(x: torch.Tensor, size: int, filling: torch.Tensor | None = None) -> torch.Tensor:
     """Cut tokens (B, h, w, C) into windows (B·n, size, size, C).
 
-    The grid is padded with zeros at the bottom and the right to whole windows. The added tokens are
-    not masked: SAM was trained with them as keys.
+    The last windows are filled up at the bottom and the right with a token (C,), zeros by default.
     """
     batch, height, width, dim = x.shape
-    x = F.pad(x, (0, 0, 0, -width % size, 0, -height % size))
+    filling = x.new_zeros(dim) if filling is None else filling.to(x.dtype)
+    x = torch.cat([x, filling.expand(batch, height, -width % size, dim)], dim=2)
+    x = torch.cat([x, filling.expand(batch, -height % size, x.shape[2], dim)], dim=1)
     rows, columns = x.shape[1] // size, x.shape[2] // size
     x = x.view(batch, rows, size, columns, size, dim).transpose(2, 3)
     return x.reshape(-1, size, size, dim)
@@ -177,24 +194,77 @@ class Attention(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map tokens (B, L, L, C) to (B, L, L, C), L the grid's side."""
-        batch, size, _, dim = x.shape
-        qkv = self.qkv(x).view(batch, size, size, 3, self.num_heads, -1)
-        q, k, v = qkv.permute(3, 0, 4, 1, 2, 5)  # each (B, heads, L, L, head dim)
-        bias_h = torch.einsum("bnijd,ikd->bnijk", q, by_offset(self.rel_pos_h))
-        bias_w = torch.einsum("bnijd,jkd->bnijk", q, by_offset(self.rel_pos_w))
-        k, v = k.flatten(2, 3), v.flatten(2, 3)
-
-        # A few rows of queries at a time, so that the bias of all against all is never in memory.
-        n_rows = max(1, MAX_BIAS_ELEMENTS // (batch * self.num_heads * size**3))
-        mixed = []
-        for rows in (slice(i, i + n_rows) for i in range(0, size, n_rows)):
-            bias = bias_h[:, :, rows, :, :, None] + bias_w[:, :, rows, :, None, :]
-            bias = bias.flatten(4).flatten(2, 3)  # (B, heads, queries, L·L)
-            queries = q[:, :, rows].flatten(2, 3)
-            mixed.append(F.scaled_dot_product_attention(queries, k, v, attn_mask=bias))
-        y = torch.cat(mixed, dim=2)  # (B, heads, L·L, head dim)
-        tokens: torch.Tensor = self.proj(y.transpose(1, 2).reshape(batch, size, size, dim))
+        tokens: torch.Tensor = self.proj(self.mix(self.qkv(x)))
         return tokens
+
+    def mix(self, qkv: torch.Tensor) -> torch.Tensor:
+        """Average values (B, L, L, C), given queries, keys and values (B, L, L, 3·C)."""
+        batch, size = qkv.shape[:2]
+        qkv = qkv.view(batch, size, size, 3, self.num_heads, -1).permute(3, 0, 4, 1, 2, 5)
+        q, k, v = (x.contiguous() for x in qkv.flatten(1, 2))  # (B·heads, L, L, head dim)
+        bias_h = torch.einsum("nijd,ikd->nijk", q, by_offset(self.rel_pos_h))
+        bias_w = torch.einsum("nijd,jkd->nijk", q, by_offset(self.rel_pos_w))
+        mix_heads = mix_by_rows if is_plain_cpu(qkv.device) else mix_fused
+        y = mix_heads(q, k.flatten(1, 2), v.flatten(1, 2), bias_h, bias_w)
+        y = y.view(batch, self.num_heads, size, size, -1)
+        return y.permute(0, 2, 3, 1, 4).flatten(3)
+
+
+def is_plain_cpu(device: torch.device) -> bool:
+    """Tell whether to work step by step in memory of our own: no GPU, gradient or compiler."""
+    is_planned = torch.is_grad_enabled() or torch.compiler.is_compiling()
+    return device.type == "cpu" and not is_planned
+
+
+def mix_by_rows(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias_h: torch.Tensor, bias_w: torch.Tensor
+) -> torch.Tensor:
+    """Attend head by head, a few rows of queries at a time, so that scores stay in a CPU's cache.
+
+    Parameters
+    ----------
+    q : torch.Tensor
+        (N, L, L, head dim); N is batch times heads.
+    k, v : torch.Tensor
+        (N, L·L, head dim).
+    bias_h, bias_w : torch.Tensor
+        (N, L, L, L): what each query adds to the scores of each row, and of each column, of keys.
+
+    Returns
+    -------
+    torch.Tensor
+        (N, L, L, head dim).
+    """
+    size, head_dim = q.shape[2:]
+    n_rows = at_a_time(q, size, size**3)
+    buffer = q.new_empty(n_rows, size, size, size)
+    mixed = torch.empty_like(q)
+    for i in range(len(q)):
+        for rows in (slice(j, j + n_rows) for j in range(0, size, n_rows)):
+            row_bias, column_bias = bias_h[i, rows, :, :, None], bias_w[i, rows, :, None, :]
+            scores = torch.add(row_bias, column_bias, out=buffer[: len(row_bias)]).flatten(2)
+            scores = scores.flatten(0, 1)  # (queries, L·L), still in the buffer
+            scores.addmm_(q[i, rows].flatten(0, 1), k[i].mT, alpha=head_dim**-0.5)
+            torch.softmax(scores, dim=-1, out=scores)
+            torch.mm(scores, v[i], out=mixed[i, rows].flatten(0, 1))
+    return mixed
+
+
+def mix_fused(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias_h: torch.Tensor, bias_w: torch.Tensor
+) -> torch.Tensor:
+    """Attend with torch's fused kernel, as `mix_by_rows`, which is faster on a CPU."""
+    size = q.shape[2]
+    n_rows = max(1, MAX_BIAS_ELEMENTS // (len(q) * size**3))
+    if torch.compiler.is_compiling():  # plans the use of memory itself
+        n_rows = size
+    mixed = []
+    for rows in (slice(i, i + n_rows) for i in range(0, size, n_rows)):
+        bias = bias_h[:, rows, :, :, None] + bias_w[:, rows, :, None, :]
+        bias = bias.flatten(3).flatten(1, 2)  # (N, queries, L·L)
+        queries = q[:, rows].flatten(1, 2)
+        mixed.append(F.scaled_dot_product_attention(queries, k, v, attn_mask=bias))
+    return torch.cat(mixed, dim=1).view(q.shape)
 
 
 def by_offset(table: torch.Tensor) -> torch.Tensor:

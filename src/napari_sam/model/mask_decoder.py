@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from napari_sam.model.layer_norm_2d import LayerNorm2d
 from napari_sam.model.mlp import MLP
 from napari_sam.model.transformer import TwoWayTransformer
+from napari_sam.model.upscaling import in_rows, upscaling
 
 
 class MaskDecoder(nn.Module):
@@ -28,11 +28,7 @@ class MaskDecoder(nn.Module):
         self.iou_token = nn.Embedding(1, embed_dim)
         self.mask_tokens = nn.Embedding(n_masks, embed_dim)
         self.output_upscaling = nn.Sequential(
-            nn.ConvTranspose2d(embed_dim, embed_dim // 4, kernel_size=2, stride=2),
-            LayerNorm2d(embed_dim // 4),
-            nn.GELU(),
-            nn.ConvTranspose2d(embed_dim // 4, embed_dim // 8, kernel_size=2, stride=2),
-            nn.GELU(),
+            *upscaling(embed_dim, embed_dim // 4, embed_dim // 8), nn.GELU()
         )
         self.output_hypernetworks_mlps = nn.ModuleList(
             MLP(embed_dim, embed_dim, embed_dim // 8, n_layers=3) for _ in range(n_masks)
@@ -75,27 +71,46 @@ class MaskDecoder(nn.Module):
         predicted_iou : torch.Tensor
             (N, M).
         """
-        (image_embedding,) = maps
-        n, (height, width) = len(sparse), image_embedding.shape[2:]
-        output_tokens = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
-        tokens = torch.cat([output_tokens.expand(n, -1, -1), sparse], dim=1)  # (N, 5 + T, C)
-        image = (image_embedding + dense).expand(n, -1, -1, -1)
-        tokens, image = self.transformer(tokens, to_sequence(image), to_sequence(image_positions))
+        tokens = torch.cat([self.output_tokens().expand(len(sparse), -1, -1), sparse], dim=1)
+        image, positions = to_sequence(maps[0] + dense), to_sequence(image_positions)
+        tokens, image = self.transformer(tokens, image, positions)
+        pixels = self.output_upscaling(image.mT[..., None])
 
-        image = image.transpose(1, 2).unflatten(2, (height, width))  # (N, C, h, w)
-        upscaled = self.output_upscaling(image)  # (N, C / 8, 4h, 4w)
-        chosen = slice(1, None) if multimask else slice(0, 1)
-        weights = torch.stack(
-            [
-                mlp(tokens[:, 1 + i])
-                for i, mlp in list(enumerate(self.output_hypernetworks_mlps))[chosen]
-            ],
-            dim=1,
-        )  # (N, M, C / 8)
-        logits = torch.einsum("nmc,nchw->nmhw", weights, upscaled)
+        chosen = range(1, len(self.output_hypernetworks_mlps)) if multimask else range(1)
+        logits = self.logits(tokens, pixels, maps, chosen)
         return logits, self.iou_prediction_head(tokens[:, 0])[:, chosen]
+
+    def output_tokens(self) -> torch.Tensor:
+        """Return the tokens that precede the prompts: of the predicted IoU, then of the masks."""
+        return torch.cat([self.iou_token.weight, self.mask_tokens.weight])
+
+    def logits(
+        self,
+        tokens: torch.Tensor,
+        pixels: torch.Tensor,
+        maps: tuple[torch.Tensor, ...],
+        chosen: range,
+    ) -> torch.Tensor:
+        """Return the chosen masks (N, M, 4h, 4w): products of their tokens with every pixel.
+
+        Parameters
+        ----------
+        tokens : torch.Tensor
+            (N, T, C), as the transformer returns them; they begin with the `output_tokens`.
+        pixels : torch.Tensor
+            (N, C / 8, h · w, 16), the upscaled image as each object sees it, in patches.
+        maps : tuple of torch.Tensor
+            As for `forward`.
+        chosen : range
+            Of the mask tokens.
+        """
+        weights = torch.stack(
+            [self.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in chosen], dim=1
+        )
+        logits = torch.einsum("nmc,nclp->nmlp", weights, pixels)
+        return in_rows(logits, *maps[0].shape[2:]).contiguous()
 
 
 def to_sequence(maps: torch.Tensor) -> torch.Tensor:
-    """Rearrange (N, C, h, w) to (N, h·w, C)."""
-    return maps.flatten(2).transpose(1, 2)
+    """Rearrange (N, C, h, w) to (N, h · w, C)."""
+    return maps.flatten(2).mT.contiguous()

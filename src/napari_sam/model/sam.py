@@ -6,18 +6,28 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from napari_sam.model.base import Model
 from napari_sam.model.features import Features
+from napari_sam.model.hq_mask_decoder import HQMaskDecoder
 from napari_sam.model.image_encoder import ImageEncoderViT
 from napari_sam.model.inputs import check_prompts, check_shape, check_windows
+from napari_sam.model.instance_decoder import InstanceDecoder
 from napari_sam.model.mask_decoder import MaskDecoder
+from napari_sam.model.memory import in_batches
+from napari_sam.model.precision import autocast
 from napari_sam.model.prompt_encoder import PromptEncoder
+from napari_sam.model.tiny_vit import TinyViT
 
 MEAN = (0.485, 0.456, 0.406)
 """Mean of each color channel (RGB) in the training images."""
 STD = (0.229, 0.224, 0.225)
 """Standard deviation of each color channel (RGB) in the training images."""
+
+CPU_BATCH, GPU_BATCH = 2, 64
+"""Objects decoded at a time. More would fill a GPU's memory, and slow a CPU down: the maps of each
+object must stay in its cache."""
 
 
 class Sam(Model):
@@ -29,29 +39,40 @@ class Sam(Model):
         Name in the registry.
     image_encoder, prompt_encoder, mask_decoder : nn.Module
         Parts made for the same window and the same number of channels.
+    instance_decoder : InstanceDecoder, optional
+        Of micro-sam's models, for `instance_maps`.
     """
 
     def __init__(
         self,
         name: str,
-        image_encoder: ImageEncoderViT,
+        image_encoder: ImageEncoderViT | TinyViT,
         prompt_encoder: PromptEncoder,
         mask_decoder: MaskDecoder,
+        instance_decoder: InstanceDecoder | None = None,
     ) -> None:
         super().__init__()
         self.name = name
         self.image_size = image_encoder.image_size
         self.low_res_size = 4 * prompt_encoder.grid_size
-        self.image_encoder = image_encoder
+        self.image_encoder: nn.Module = image_encoder
         self.prompt_encoder = prompt_encoder
         self.mask_decoder = mask_decoder
+        self.instance_decoder = instance_decoder
+        self.has_instance_maps = instance_decoder is not None
 
     @torch.inference_mode()
     def encode(self, windows: torch.Tensor) -> Features:
         """Embed windows; see `Model.encode`. ``maps[0]`` is (B, 256, h, w)."""
         check_windows(windows, self.image_size)
-        embedding, early = self.image_encoder(self.prepare(windows.to(self.device)))
-        return Features(self.mask_decoder.feature_maps(embedding, early))
+
+        def embed(some: slice) -> tuple[torch.Tensor, ...]:
+            images = self.prepare(windows[some].to(self.device))
+            with autocast(self.image_encoder, self.device):
+                embedding, early = self.image_encoder(images)
+            return self.mask_decoder.feature_maps(embedding, early)
+
+        return Features(in_batches(self, embed, len(windows), batch=len(windows)))
 
     def prepare(self, windows: torch.Tensor) -> torch.Tensor:
         """Normalize (B, 1 or 3, h, w) windows, then pad: (B, 3, image_size, image_size).
@@ -81,14 +102,31 @@ class Sam(Model):
 
         # float32 before the move: not every device has float64
         points, box, mask = (
-            None if prompt is None else prompt.float().to(self.device)
-            for prompt in (points, box, mask)
+            None if prompt is None else prompt.float() for prompt in (points, box, mask)
         )
-        labels = None if labels is None else labels.long().to(self.device)
-        sparse, dense = self.prompt_encoder(points, labels, box, mask)
-        maps = tuple(m.to(self.device) for m in features.maps)
-        logits, predicted_iou = self.mask_decoder(maps, positions, sparse, dense, multimask)
+        prompts = points, None if labels is None else labels.long(), box, mask
+
+        def answer(some: slice) -> tuple[torch.Tensor, torch.Tensor]:
+            inputs = [None if p is None else p[some].to(self.device) for p in prompts]
+            maps = tuple(m.to(self.device) for m in features.maps)
+            sparse, dense = self.prompt_encoder(*inputs)
+            return self.mask_decoder(maps, positions.to(self.device), sparse, dense, multimask)
+
+        n = next(len(prompt) for prompt in prompts if prompt is not None)
+        batch = CPU_BATCH if self.device.type == "cpu" else GPU_BATCH
+        logits, predicted_iou = in_batches(self, answer, n, batch)
         return logits, predicted_iou
+
+    @torch.inference_mode()
+    def instance_maps(self, features: Features) -> torch.Tensor:
+        """Tell all objects of windows apart, sample by sample; see `Model.instance_maps`."""
+        if self.instance_decoder is None:
+            return super().instance_maps(features)
+        _, channels, height, width = self.prompt_encoder.grid_positions().shape
+        check_shape("the image embedding", features.maps[0], (None, channels, height, width))
+        embeddings = features.maps[0].to(self.device)
+        # One window at a time: at the full size of the window, maps are large.
+        return torch.cat([self.instance_decoder(embedding) for embedding in embeddings.split(1)])
 
 
 class ViTSize(NamedTuple):
@@ -98,6 +136,7 @@ class ViTSize(NamedTuple):
     depth: int
     num_heads: int
     global_blocks: tuple[int, ...]
+    window_size: int = 14
 
 
 VIT_SIZES = {
@@ -108,7 +147,31 @@ VIT_SIZES = {
 """Architecture → its size."""
 
 
-def build_sam(name: str, vit: ViTSize, image_size: int = 1024, channels: int = 256) -> Sam:
+class TinyViTSize(NamedTuple):
+    """What defines a TinyViT image encoder: one number per stage."""
+
+    embed_dims: tuple[int, int, int, int]
+    depths: tuple[int, int, int, int]
+    num_heads: tuple[int, int, int, int]
+    window_sizes: tuple[int, int, int, int]
+
+
+TINY_VIT_5M = TinyViTSize((64, 128, 160, 320), (2, 2, 6, 2), (2, 4, 5, 10), (7, 7, 14, 7))
+"""The size that MobileSAM and Light HQ-SAM have published."""
+
+PATCH_SIZE = 16
+"""Side of the square, in samples, that one vector of the image embedding stands for."""
+
+
+def build_sam(
+    name: str,
+    vit: ViTSize,
+    image_size: int = 1024,
+    channels: int = 256,
+    hq: bool = False,
+    num_multimask: int = 3,
+    instance_decoder: InstanceDecoder | None = None,
+) -> Sam:
     """Build a SAM with a ViT image encoder and random weights.
 
     Parameters
@@ -121,20 +184,75 @@ def build_sam(name: str, vit: ViTSize, image_size: int = 1024, channels: int = 2
         Side of the square window, in samples; a multiple of the patch size, 16.
     channels : int
         Channels of the image embedding and of the prompts.
+    hq : bool
+        Whether masks are corrected as in HQ-SAM.
+    num_multimask : int
+        Masks for an ambiguous prompt.
+    instance_decoder : InstanceDecoder, optional
+        As of `Sam`.
     """
-    patch_size, window_size = 16, 14
-    return Sam(
-        name,
-        ImageEncoderViT(
-            image_size,
-            patch_size,
-            vit.embed_dim,
-            vit.depth,
-            vit.num_heads,
-            vit.global_blocks,
-            window_size,
-            out_channels=channels,
-        ),
-        PromptEncoder(channels, image_size, grid_size=image_size // patch_size),
-        MaskDecoder(channels),
+    encoder = ImageEncoderViT(
+        image_size,
+        PATCH_SIZE,
+        vit.embed_dim,
+        vit.depth,
+        vit.num_heads,
+        vit.global_blocks,
+        vit.window_size,
+        out_channels=channels,
     )
+    early_dim = vit.embed_dim if hq else None
+    return assemble(name, encoder, channels, early_dim, num_multimask, instance_decoder)
+
+
+def build_mobile_sam(
+    name: str,
+    size: TinyViTSize = TINY_VIT_5M,
+    image_size: int = 1024,
+    channels: int = 256,
+    hq: bool = False,
+    num_multimask: int = 3,
+    instance_decoder: InstanceDecoder | None = None,
+) -> Sam:
+    """Build a SAM with a TinyViT image encoder (MobileSAM, Light HQ-SAM) and random weights.
+
+    Parameters as of `build_sam`.
+    """
+    encoder = TinyViT(image_size, *size, out_channels=channels)
+    early_dim = size.embed_dims[2] if hq else None
+    return assemble(name, encoder, channels, early_dim, num_multimask, instance_decoder)
+
+
+def assemble(
+    name: str,
+    encoder: ImageEncoderViT | TinyViT,
+    channels: int,
+    hq_early_dim: int | None,
+    num_multimask: int,
+    instance_decoder: InstanceDecoder | None,
+) -> Sam:
+    """Join an image encoder with decoders that fit it.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+    encoder : nn.Module
+        Whose embedding has `channels`.
+    channels : int
+        Channels of the image embedding and of the prompts.
+    hq_early_dim : int or None
+        Channels of the encoder's early features, or None for SAM's own decoder, without them.
+    num_multimask : int
+        Masks for an ambiguous prompt.
+    instance_decoder : InstanceDecoder or None
+        As of `Sam`.
+    """
+    mask_decoder = (
+        MaskDecoder(channels, num_multimask)
+        if hq_early_dim is None
+        else HQMaskDecoder(channels, hq_early_dim, num_multimask)
+    )
+    grid_size = encoder.image_size // PATCH_SIZE
+    prompt_encoder = PromptEncoder(channels, encoder.image_size, grid_size)
+    return Sam(name, encoder, prompt_encoder, mask_decoder, instance_decoder)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from napari_sam.model.mlp import MLPBlock
+from napari_sam.model.two_way_attention import (
+    Attention,
+    ImageToTokenAttention,
+    TokenToImageAttention,
+)
 
 
 class TwoWayTransformer(nn.Module):
@@ -24,7 +28,7 @@ class TwoWayTransformer(nn.Module):
         self.layers = nn.ModuleList(
             TwoWayBlock(embed_dim, num_heads, mlp_dim, is_first=i == 0) for i in range(depth)
         )
-        self.final_attn_token_to_image = Attention(embed_dim, num_heads, downsample=2)
+        self.final_attn_token_to_image = TokenToImageAttention(embed_dim, num_heads, downsample=2)
         self.norm_final_attn = nn.LayerNorm(embed_dim)
 
     def forward(
@@ -37,14 +41,14 @@ class TwoWayTransformer(nn.Module):
         tokens : torch.Tensor
             (N, T, C); their initial values also serve as their positions at every attention.
         image : torch.Tensor
-            (N, L, C), one vector per cell of the image embedding.
+            (N, L, C), a vector per cell of the image embedding; (1, L, C) if all objects share it.
         image_positions : torch.Tensor
             (1, L, C).
 
         Returns
         -------
         tokens, image : torch.Tensor
-            Of the same shapes.
+            (N, T, C) and (N, L, C).
         """
         token_positions = tokens
         for layer in self.layers:
@@ -67,11 +71,11 @@ class TwoWayBlock(nn.Module):
         self.is_first = is_first
         self.self_attn = Attention(dim, num_heads)
         self.norm1 = nn.LayerNorm(dim)
-        self.cross_attn_token_to_image = Attention(dim, num_heads, downsample=2)
+        self.cross_attn_token_to_image = TokenToImageAttention(dim, num_heads, downsample=2)
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = MLPBlock(dim, mlp_dim, nn.ReLU())
         self.norm3 = nn.LayerNorm(dim)
-        self.cross_attn_image_to_token = Attention(dim, num_heads, downsample=2)
+        self.cross_attn_image_to_token = ImageToTokenAttention(dim, num_heads, downsample=2)
         self.norm4 = nn.LayerNorm(dim)
 
     def forward(
@@ -81,7 +85,7 @@ class TwoWayBlock(nn.Module):
         token_positions: torch.Tensor,
         image_positions: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Update (N, T, C) tokens and (N, L, C) image, given their positions."""
+        """Update (N, T, C) tokens and (N or 1, L, C) image, given their positions."""
         if self.is_first:
             tokens = self.self_attn(q=tokens, k=tokens, v=tokens)
         else:
@@ -99,29 +103,3 @@ class TwoWayBlock(nn.Module):
 
         image = image + self.cross_attn_image_to_token(q=keys, k=tokens + token_positions, v=tokens)
         return tokens, self.norm4(image)
-
-
-class Attention(nn.Module):
-    """Multi-head attention whose inner dimension may be smaller than that of its tokens."""
-
-    def __init__(self, dim: int, num_heads: int, downsample: int = 1) -> None:
-        super().__init__()
-        inner_dim = dim // downsample
-        self.num_heads = num_heads
-        self.q_proj = nn.Linear(dim, inner_dim)
-        self.k_proj = nn.Linear(dim, inner_dim)
-        self.v_proj = nn.Linear(dim, inner_dim)
-        self.out_proj = nn.Linear(inner_dim, dim)
-
-    def forward(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """Attend from queries (N, T, C) to keys (N, S, C) with values (N, S, C): (N, T, C)."""
-        q = self.split_heads(self.q_proj(q))
-        k = self.split_heads(self.k_proj(k))
-        v = self.split_heads(self.v_proj(v))
-        y = F.scaled_dot_product_attention(q, k, v)  # (N, heads, T, inner / heads)
-        mixed: torch.Tensor = self.out_proj(y.transpose(1, 2).flatten(2))
-        return mixed
-
-    def split_heads(self, x: torch.Tensor) -> torch.Tensor:
-        """Rearrange (N, T, inner) to (N, heads, T, inner / heads)."""
-        return x.reshape(*x.shape[:2], self.num_heads, -1).transpose(1, 2)

@@ -1,0 +1,107 @@
+"""Attention between the few tokens of an object and the many cells of an image.
+
+Projecting the cells costs most of the time of a plain attention. Matrix products may be taken in
+any order, so the projections move to the tokens: the score of token ``t`` and cell ``x`` is
+``(W_q t) · (W_k x) = (W_kᵀ W_q t) · x``, and a weighted sum of values ``Σ p (W_v x)`` is
+``W_v (Σ p x)``. The results are equal; what a token is multiplied with, though, now has all
+channels of the image in every head, so this pays while there are fewer tokens than channels in a
+head.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Attention(nn.Module):
+    """Multi-head attention whose inner dimension may be smaller than that of its tokens."""
+
+    def __init__(self, dim: int, num_heads: int, downsample: int = 1) -> None:
+        super().__init__()
+        inner_dim = dim // downsample
+        self.num_heads = num_heads
+        self.head_dim = inner_dim // num_heads
+        self.q_proj = nn.Linear(dim, inner_dim)
+        self.k_proj = nn.Linear(dim, inner_dim)
+        self.v_proj = nn.Linear(dim, inner_dim)
+        self.out_proj = nn.Linear(inner_dim, dim)
+
+    def forward(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """Attend from queries (N, T, C) to keys (N, S, C) with values (N, S, C): (N, T, C).
+
+        Queries, or keys and values, of batch size 1 are shared by all N.
+        """
+        n = max(len(q), len(k))
+        q = self.split_heads(self.q_proj(q)).transpose(1, 2).expand(n, -1, -1, -1)
+        k = self.split_heads(self.k_proj(k)).transpose(1, 2).expand(n, -1, -1, -1)
+        v = self.split_heads(self.v_proj(v)).transpose(1, 2).expand(n, -1, -1, -1)
+        y = F.scaled_dot_product_attention(q, k, v)  # (N, heads, T, inner / heads)
+        mixed: torch.Tensor = self.out_proj(y.transpose(1, 2).flatten(2))
+        return mixed
+
+    def split_heads(self, x: torch.Tensor) -> torch.Tensor:
+        """View (N, T, inner) as (N, T, heads, inner / heads)."""
+        return x.unflatten(2, (self.num_heads, self.head_dim))
+
+    def weight_of_heads(self, projection: nn.Linear) -> torch.Tensor:
+        """View the weight of a projection to q, k or v as (heads, inner / heads, C)."""
+        return projection.weight.unflatten(0, (self.num_heads, self.head_dim))
+
+
+class TokenToImageAttention(Attention):
+    """Attention from tokens to an image."""
+
+    def forward(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """Attend from (N, T, C) tokens to (N or 1, L, C) cells: (N, T, C)."""
+        tokens = in_one_row(q, image=k)
+        is_few = tokens.shape[1] < self.head_dim
+        attend = self.attend_unprojected if is_few else super().forward
+        return attend(tokens, k, v).reshape(q.shape)
+
+    def attend_unprojected(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """Attend without a projection of the image.
+
+        The bias of the keys adds the same to every score of a query, which softmax ignores; that of
+        the values is added in the end, for the weights of a query sum to 1.
+        """
+        q = self.split_heads(self.q_proj(q)) / self.head_dim**0.5
+        q = torch.einsum("nthd,hdc->nthc", q, self.weight_of_heads(self.k_proj)).flatten(1, 2)
+        seen = (q @ k.mT).softmax(dim=2) @ v  # (N, T · heads, C)
+        seen = seen.unflatten(1, (-1, self.num_heads))
+        y = torch.einsum("nthc,hdc->nthd", seen, self.weight_of_heads(self.v_proj)).flatten(2)
+        mixed: torch.Tensor = self.out_proj(y + self.v_proj.bias)
+        return mixed
+
+
+class ImageToTokenAttention(Attention):
+    """Attention from an image to tokens."""
+
+    def forward(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """Attend from (N or 1, L, C) cells to (N, T, C) tokens: (N, L, C)."""
+        is_few = k.shape[1] < self.head_dim
+        return self.attend_unprojected(q, k, v) if is_few else super().forward(q, k, v)
+
+    def attend_unprojected(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """Attend without a projection of the image, neither on the way in nor out.
+
+        The weights of a cell sum to 1 in every head, so each head's values carry their share of the
+        bias of the output.
+        """
+        n, n_tokens = k.shape[:2]
+        k = self.split_heads(self.k_proj(k)) / self.head_dim**0.5
+        bias = torch.einsum("nthd,hd->nht", k, self.q_proj.bias.view(self.num_heads, -1))
+        k = torch.einsum("nthd,hdc->nhtc", k, self.weight_of_heads(self.q_proj))
+        v = self.split_heads(self.v_proj(v))
+        weight_out = self.out_proj.weight.unflatten(1, (self.num_heads, self.head_dim))
+        v = torch.einsum("nthd,chd->nhtc", v, weight_out) + self.out_proj.bias / self.num_heads
+
+        scores = in_one_row(k.flatten(1, 2), image=q) @ q.mT
+        scores = scores.view(n, self.num_heads, n_tokens, q.shape[1]) + bias[..., None]
+        return scores.softmax(dim=2).flatten(1, 2).mT @ v.flatten(1, 2)
+
+
+def in_one_row(tokens: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    """Join the (N, T, C) tokens of objects that share a (1, L, C) image to (1, N · T, C)."""
+    return tokens.flatten(0, 1)[None] if len(image) == 1 else tokens

@@ -1,0 +1,35 @@
+"""How much of an image to work on at a time."""
+
+from __future__ import annotations
+
+import torch
+
+MAX_HIDDEN_ELEMENTS = 1 << 20
+"""Hidden layers of about this many numbers stay in a CPU's cache.
+
+Larger ones, moreover, are returned to the system after each use and asked for anew, which can cost
+more time than the arithmetic.
+"""
+
+
+def at_a_time(x: torch.Tensor, n_parts: int, hidden_elements: int) -> int:
+    """Return how many of a tensor's parts to work on together.
+
+    Parameters
+    ----------
+    x : torch.Tensor
+        What is cut into parts.
+    n_parts : int
+        How many there are.
+    hidden_elements : int
+        Size of the hidden layer that one part needs.
+
+    Returns
+    -------
+    int
+        1 to `n_parts`; all where memory is not the limit (GPUs), or where something else will plan
+        its use (compilation).
+    """
+    if torch.compiler.is_compiling() or x.device.type != "cpu":
+        return n_parts
+    return min(n_parts, max(1, MAX_HIDDEN_ELEMENTS // hidden_elements))
