@@ -1,87 +1,121 @@
-"""Files of weights: reading them without running code, and filling a network with them."""
+"""What is in a file of weights: a network's, as published, or as micro-sam has trained it."""
 
 from __future__ import annotations
 
-import pickle
-import re
-import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import nn
 
+from napari_sam.model.instance_decoder import is_instance_decoder
+from napari_sam.model.lora import merge_lora
+from napari_sam.model.torch_file import FileContent, read_file
 
-def read_state_dict(path: str | PathLike[str]) -> dict[str, torch.Tensor]:
-    """Read named tensors from a ``.safetensors`` file or a torch file (``.pth``, ``.pt``).
+PREFIXES = ("module.", "sam.")
+"""What training puts in front of the names of tensors."""
 
-    The content decides about the format, not the name. Only tensors are read: no code in the file
-    ever runs. Where the format allows it, the tensors are mapped from the file, not yet in memory.
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The weights in a file.
+
+    Parameters
+    ----------
+    weights : dict of str to torch.Tensor
+        Of the network that answers prompts, by their published names.
+    instance_decoder : dict of str to torch.Tensor, optional
+        Of the `InstanceDecoder` that was trained together with it.
+    is_micro_sam : bool
+        Whether the file is of micro-sam's own form. Weights that micro-sam has exported without an
+        instance decoder look like those of any other SAM.
+    """
+
+    weights: dict[str, torch.Tensor]
+    instance_decoder: dict[str, torch.Tensor] | None = None
+    is_micro_sam: bool = False
+
+
+def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
+    """Read the weights of a network; no code in the file ever runs.
+
+    Takes a plain state dict (``.safetensors``, ``.pth``, ``.pt``), and micro-sam's files: exported
+    ones, and those that it writes while it trains, of which only the weights are kept. Low-rank
+    updates (LoRA) are added to the weights that they change.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is damaged, of another format, or holds something else than named tensors.
+        If the file is damaged, of another format, or holds something else; says what.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {str(path)!r}; expected a file of weights.")
-    with path.open("rb") as file:
-        head = file.read(9)
-    read = reader(head)
-    if read is None:
+    name = Path(path).name
+    content = named_content(read_file(path), name)
+    is_micro_sam = "model_state" in content
+    state = check_state_dict(content.get("model_state", content), name)
+    weights = merge_lora(without_prefixes(state, name), name)
+    if is_instance_decoder(weights):
+        found = "the whole of" if any(key.startswith("encoder.") for key in weights) else "only"
         raise ValueError(
-            f"{path.name} is not a file of weights: it begins with {head!r}; "
-            "expected a .safetensors file or one written by torch.save."
+            f"{name} holds {found} micro-sam's network for automatic segmentation, which answers "
+            "no prompts. Expected a Segment Anything model; such a decoder can come with one."
         )
-    try:
-        content = read(path)
-    except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL (\S+)", str(error))
-        what = f"the Python object {found[1]}" if found else "more than tensors, or is damaged"
+    decoder = content.get("decoder_state") if is_micro_sam else None
+    return Checkpoint(
+        weights,
+        without_prefixes(check_state_dict(decoder, name), name) if decoder else None,
+        is_micro_sam,
+    )
+
+
+def read_instance_decoder(path: str | PathLike[str]) -> dict[str, torch.Tensor]:
+    """Read the weights of micro-sam's `InstanceDecoder`, from a file of its own or beside others.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `read_checkpoint`.
+    """
+    name = Path(path).name
+    content = named_content(read_file(path), name)
+    weights = without_prefixes(check_state_dict(content.get("decoder_state", content), name), name)
+    if not is_instance_decoder(weights):
         raise ValueError(
-            f"{path.name} holds {what}; expected named tensors only. Nothing of it was run."
-        ) from error
-    except Exception as error:  # a damaged pickle can raise anything
-        reason = str(error).partition("\n")[0].rstrip(".") or "it ends too early"
+            f"{name} holds no instance decoder of micro-sam but tensors such as "
+            f"{join(weights) or 'none'}; expected out_conv.weight, base.block.1.weight, …"
+        )
+    return weights
+
+
+def named_content(found: FileContent, source: str) -> Mapping[str, object]:
+    """Return the content of a file if it has names; raise ValueError saying what else it is.
+
+    Foreign classes are nothing to worry about beside micro-sam's ``model_state``; a file without
+    it is no file of weights then.
+    """
+    content = found.content
+    is_training = isinstance(content, Mapping) and "model_state" in content
+    if found.foreign and not is_training:
         raise ValueError(
-            f"{path.name} is damaged or incomplete ({path.stat().st_size:,} bytes): {reason}."
-        ) from error
-    return check_state_dict(content, path.name)
-
-
-def reader(head: bytes) -> Callable[[Path], object] | None:
-    """Return the function that reads files which begin like this, or None."""
-    if head[8:] == b"{":
-        return safetensors.torch.load_file
-    if head[:2] == b"PK":
-        return read_torch_zip
-    if head[:2] == b"\x80\x02":
-        return read_torch_pickle
-    return None
-
-
-def read_torch_zip(path: Path) -> object:
-    """Read a torch file, mapped into memory, after comparing its checksums (torch doesn't)."""
-    with zipfile.ZipFile(path) as archive:
-        damaged = archive.testzip()
-    if damaged is not None:
-        raise ValueError(f"the checksum of its part {damaged} is wrong")
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-
-
-def read_torch_pickle(path: Path) -> object:
-    """Read a torch file of the form before version 1.6."""
-    return torch.load(path, map_location="cpu", weights_only=True)
+            f"{source} holds the Python object {join(found.foreign)}; expected named tensors only. "
+            "Nothing of it was run. Ask for the weights alone, as a state_dict or .safetensors."
+        )
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{source} holds a {type(content).__name__}; expected named tensors.")
+    model = content.get("model")
+    if isinstance(model, Mapping) and any("image_encoder.trunk." in str(key) for key in model):
+        raise ValueError(
+            f"{source} is a SAM 2 model, which is another network; supported are SAM, MobileSAM, "
+            "HQ-SAM, and micro-sam's models made of these."
+        )
+    return {str(key): value for key, value in content.items()}
 
 
 def check_state_dict(content: object, source: str) -> dict[str, torch.Tensor]:
-    """Return the content of a file; raise ValueError unless it is a mapping of names to tensors."""
+    """Return named tensors; raise ValueError if this is something else."""
     if not isinstance(content, Mapping):
         raise ValueError(f"{source} holds a {type(content).__name__}; expected named tensors.")
     others = [str(key) for key, value in content.items() if not isinstance(value, torch.Tensor)]
@@ -89,7 +123,27 @@ def check_state_dict(content: object, source: str) -> dict[str, torch.Tensor]:
         raise ValueError(
             f"{source} holds more than tensors: {join(others)}; expected named tensors only."
         )
-    return dict(content)
+    return {str(key): value for key, value in content.items()}
+
+
+def without_prefixes(state: Mapping[str, torch.Tensor], source: str) -> dict[str, torch.Tensor]:
+    """Return the same tensors by the names that they have in a network alone."""
+    stripped = {published_name(name): tensor for name, tensor in state.items()}
+    if len(stripped) < len(state):
+        raise ValueError(f"{source} holds two networks whose tensors have the same names.")
+    return stripped
+
+
+def published_name(name: str) -> str:
+    """Remove what torch's compiler, its parallel training, and micro-sam's trainer add to a name.
+
+    >>> published_name("module.sam._orig_mod.image_encoder.pos_embed")
+    'image_encoder.pos_embed'
+    """
+    name = name.replace("_orig_mod.", "")
+    while name.startswith(PREFIXES):
+        name = name.partition(".")[2]
+    return name
 
 
 def fill(model: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> None:
@@ -122,7 +176,10 @@ def fill(model: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> No
 
 def describe(tensor: torch.Tensor) -> str:
     """Return shape and kind of number, but not the precision, of a tensor."""
-    return f"{tuple(tensor.shape)}" + ("" if tensor.is_floating_point() else f" {tensor.dtype}")
+    kind = "" if tensor.layout is torch.strided else f" {tensor.layout}"
+    return f"{tuple(tensor.shape)}{kind}" + (
+        "" if tensor.is_floating_point() else f" {tensor.dtype}"
+    )
 
 
 def join(names: Iterable[str], limit: int = 3) -> str:
