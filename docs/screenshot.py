@@ -5,11 +5,12 @@ Run it on a machine with a display, or with ``xvfb-run -a -s "-screen 0 1366x768
     python -m docs.screenshot [folder]
 
 It opens the coins, hovers over one, clicks, corrects and keeps them, and writes a picture of each
-state to the folder (default: ``docs/images``).
+state to the folder (default: ``docs/images``). The last one is of the models, none of them fetched.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -53,6 +54,21 @@ def main(folder: Path) -> None:
     hand.move(COINS[-1])
     wait_until(lambda: session.hovered)
     picture("segment")
+    viewer.close()
+    show_models(folder)
+
+
+def show_models(folder: Path) -> None:
+    """Take the picture of the models, none of them fetched."""
+    os.environ["NAPARI_SAM_MODELS"] = str(folder / "no-models")
+    viewer = napari.Viewer()
+    viewer.window.resize(1366, 768)
+    viewer.open_sample("napari-sam", "cell")
+    viewer.window.add_plugin_dock_widget("napari-sam", "Models")
+    wait(1)
+    viewer.reset_view()
+    wait(0.5)
+    viewer.screenshot(str(folder / "models.png"), canvas_only=False, flash=False)
     viewer.close()
 
 

@@ -87,8 +87,9 @@ class Predictor:
         # torch is slow to import; here that happens in the thread that needs it.
         from napari_sam.embedding import Embeddings
 
-        self.image.intensity  # noqa: B018  # measured now, not while the first window is read
-        return Embeddings(self.image, self._model.get())
+        embeddings = Embeddings(self.image, self._model.get())
+        embeddings.image.intensity  # noqa: B018  # measured now, not while a window is read
+        return embeddings
 
 
 @dataclass(frozen=True, eq=False)

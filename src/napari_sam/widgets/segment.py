@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 from napari_sam.labels.write import Overlap
 from napari_sam.model import list_models
 from napari_sam.widgets.candidates_bar import CandidatesBar
+from napari_sam.widgets.installed import installed
 from napari_sam.widgets.keys import DROP, KEEP, REDO, UNDO, Action
 from napari_sam.widgets.lane import Lane, Work
 from napari_sam.widgets.links import Links
@@ -40,6 +41,7 @@ HINTS = {
     "box": "Drag around an object · clicks work too",
 }
 KEYS_ASLEEP = "Click the image to give the keys back to this tool."
+TO_FETCH = "Fetch it in the Models dock."
 TOOLS = {"points": "Click", "box": "Box"}
 TOOL_TIPS = {
     "points": "Click an object; Shift+click what does not belong to it; click a point to drop it.",
@@ -92,6 +94,9 @@ class SegmentWidget(QWidget):
         form.addRow("Image", self._image)
         form.addRow("Model", self._model)
         form.addRow("Labels", self._labels)
+        self._model.setMinimumContentsLength(12)  # names may be long, the dock is narrow
+        adjust = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        self._model.setSizeAdjustPolicy(adjust)
         self._fill_models()
         for rule in get_args(Overlap):
             self._overlap.addItem(f"{rule} others" if rule != "erase" else "erase", rule)
@@ -129,14 +134,17 @@ class SegmentWidget(QWidget):
         column.addStretch(1)
 
     def _fill_models(self) -> None:
-        for spec in list_models():
+        """List the models, those that can be used first; the choice stays."""
+        self._model.clear()
+        for spec in sorted(list_models(), key=lambda spec: not spec.installed):
             state = "built in" if spec.built_in else "installed"
             self._model.addItem(f"{spec.name} · {state if spec.installed else 'not installed'}")
             index = self._model.count() - 1
             self._model.setItemData(index, spec.name, Qt.ItemDataRole.UserRole)
-            tip = spec.description if spec.installed else f"{spec.description} {spec.source}"
+            tip = spec.description if spec.installed else f"{spec.description} {TO_FETCH}"
             self._model.setItemData(index, tip, Qt.ItemDataRole.ToolTipRole)
             self._model.model().item(index).setEnabled(spec.installed)
+        self._model.setCurrentIndex(self._model.findData(self._session.model))
 
     def _tool_row(self) -> QHBoxLayout:
         self._tools = QButtonGroup(self)
@@ -168,6 +176,7 @@ class SegmentWidget(QWidget):
         link(session.draft_changed, self._show_draft)
         link(session.layers_changed, self._show_layers)
         link(session.status_changed, self._show_status)
+        link(installed.changed, self._fill_models)
         for event in ("inserted", "removed", "reordered", "renamed"):
             link(getattr(layers.events, event), self._show_layers)
         link(layers.selection.events.active, self._show_hint)

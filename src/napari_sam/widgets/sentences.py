@@ -1,0 +1,75 @@
+"""A few lines of text that never push the rest of a dock aside."""
+
+from __future__ import annotations
+
+import re
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QResizeEvent
+from qtpy.QtWidgets import QFrame, QLabel, QScrollArea
+
+MOST_LINES = 8
+FRAME = 4
+"""What napari's themes put around the text, in pixels; at both sides together."""
+
+
+class Sentences(QScrollArea):
+    """Plain text that wraps anywhere; what does not fit is seen by scrolling.
+
+    Parameters
+    ----------
+    n_lines : int
+        How many lines there is always room for.
+    """
+
+    def __init__(self, n_lines: int) -> None:
+        super().__init__()
+        self._n_lines = n_lines
+        self._label = QLabel()
+        self._label.setWordWrap(True)
+        self._label.setTextFormat(Qt.TextFormat.PlainText)
+        self._label.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._label.setMinimumWidth(1)
+        self._label.setContentsMargins(0, 0, 8, 0)
+        self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setWidget(self._label)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+
+    @property
+    def text(self) -> str:
+        """What is said."""
+        return self._label.text().replace("\u200b", "")
+
+    def say(self, text: str) -> None:
+        """Show a text from its beginning."""
+        if text != self.text:
+            self._label.setText(breakable(text))
+            self.verticalScrollBar().setValue(0)
+            self.updateGeometry()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Ask anew: how many lines a text takes depends on the width."""
+        super().resizeEvent(event)
+        self.updateGeometry()
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the lines there is always room for."""
+        return QSize(1, self._height_of(self._n_lines))
+
+    def sizeHint(self) -> QSize:
+        """Ask for the room of the text, within reason."""
+        beside_bar = self.width() - self.verticalScrollBar().sizeHint().width() - FRAME
+        height = self._label.heightForWidth(beside_bar) + FRAME
+        least, most = self._height_of(self._n_lines), self._height_of(MOST_LINES)
+        return QSize(1, min(max(height, least), most))
+
+    def _height_of(self, n_lines: int) -> int:
+        return n_lines * self._label.fontMetrics().lineSpacing() + 16  # the theme pads labels
+
+
+def breakable(text: str) -> str:
+    """Let long addresses, paths and hashes wrap: after slashes, or anywhere."""
+    return re.sub(r"([/\\])(?=[^/\\])|(\w{16})(?=\w)", "\\1\\2\u200b", text)
