@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_sam.embedding import Embeddings
+from napari_sam.embedding.tiles import StoredTiles
 from napari_sam.image import Intensity, Window, open_image
 from napari_sam.model.base import Model
 from napari_sam.model.features import Features
@@ -243,3 +247,70 @@ def test_other_planes_positions_and_windows_are_refused() -> None:
         embeddings.features(Window(0, 0, 32, 1.0, (0,)))
     with pytest.raises(ValueError, match="halo"):
         make(halo=32)
+
+
+@pytest.mark.parametrize("given", [None, Intensity((0,), (1000,))])
+def test_the_model_decides_how_it_sees_the_image(given: Intensity | None) -> None:
+    pixels = np.full((SIZE, SIZE), 10, np.uint16)
+    pixels[0, 0], pixels[0, 1] = 0, 1000  # extremes, but no percentiles
+    model = CountingModel()
+    model.conversion = "min-max"
+    image = open_image(pixels, intensity=given)
+    embeddings = Embeddings(image, model)
+    window = embeddings.window_at(0, 0)
+    found = float(embeddings.features(window).maps[0].mean())
+    levels = np.floor(pixels.astype(np.float32) / 1000 * 255) / 255
+    expected = pixels / 1000 if given else levels
+    assert found == pytest.approx(expected.mean(), rel=1e-5)
+    assert Embeddings(image, CountingModel()).image is image
+
+
+def test_a_store_outlives_the_process(tmp_path: Path) -> None:
+    first = make(store=tmp_path / "image.zarr")
+    window = first.window_at(10, 10)
+    expected = first.features(window)
+    again = make(store=tmp_path / "image.zarr")
+    assert again.is_encoded(window)
+    torch.testing.assert_close(again.features(window).maps, expected.maps, rtol=1e-3, atol=1e-3)
+    assert again.model.shapes == []
+
+
+def test_computing_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    first = make((2, 300, 400), store=tmp_path / "image.zarr")
+    n_tiles = 2 * math.prod(first.grid().tiles)
+    for progress in first.iter_compute(range(2)):
+        assert progress.n_tiles == n_tiles
+        if progress.n_done == 5:
+            break
+    again = make((2, 300, 400), store=tmp_path / "image.zarr")
+    done = [progress.n_done for progress in again.iter_compute(range(2))]
+    assert done == list(range(6, n_tiles + 1))
+    assert len(again.model.shapes) == n_tiles - 5
+    assert list(again.iter_compute(range(2))) == []
+
+
+def test_a_store_of_another_image_is_refused(tmp_path: Path) -> None:
+    make((300, 400), store=tmp_path / "image.zarr")
+    with pytest.raises(ValueError, match=r"shapes of the image's levels"):
+        make((300, 410), store=tmp_path / "image.zarr")
+
+
+def test_without_a_store_there_is_nothing_to_fill() -> None:
+    with pytest.raises(ValueError, match=r"no store to fill.*store=PATH"):
+        next(make().iter_compute())
+
+
+def test_a_click_is_answered_though_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embeddings = make(store=tmp_path / "image.zarr")
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(StoredTiles, "write", full)
+    with pytest.warns(UserWarning, match=r"(?s)full.*kept in memory only"):
+        embeddings.features(embeddings.window_at(10, 10))
+    embeddings.features(embeddings.window_at(290, 390))  # said once
+    with pytest.raises(OSError, match="full"):
+        list(make(store=tmp_path / "other.zarr").iter_compute())

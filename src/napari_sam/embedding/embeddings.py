@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import os
 import threading
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from napari_sam.embedding.grid import TileGrid
+from napari_sam.embedding.key import StoreKey
 from napari_sam.embedding.lru import LRUCache
+from napari_sam.embedding.store import EmbeddingStore
 from napari_sam.image.image import Image
 from napari_sam.image.window import Window
 from napari_sam.model.base import Model
@@ -20,6 +25,23 @@ from napari_sam.model.features import Features
 
 MIN_STEP = 1 / 8
 """A small image is not magnified further: there is nothing more to see."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far `Embeddings.iter_compute` is.
+
+    Attributes
+    ----------
+    n_done, n_tiles : int
+        Tiles that are stored now, and all of them.
+    window : Window
+        The tile that was done last.
+    """
+
+    n_done: int
+    n_tiles: int
+    window: Window
 
 
 class Embeddings:
@@ -31,13 +53,23 @@ class Embeddings:
     Parameters
     ----------
     image : Image
-        What to read.
+        What to read; seen through the model's `conversion`, unless an intensity was given.
     model : Model
         What to encode with; the side of every window is its `image_size`.
     halo : int, optional
         Samples that a tile sees around its core. Default: an eighth of the window.
     cache_bytes : int
         Bound of the memory kept for features. A window larger than that is encoded at every call.
+    store : path, optional
+        A folder in which the features of tiles are kept as well, see `EmbeddingStore`: made if there
+        is nothing yet, else continued. Default: they are kept in memory only.
+
+    Raises
+    ------
+    ValueError
+        If the store was made for another image, normalization, model or grid; says which.
+    OSError
+        If the store cannot be made or read.
     """
 
     def __init__(
@@ -47,6 +79,7 @@ class Embeddings:
         *,
         halo: int | None = None,
         cache_bytes: int = 1 << 30,
+        store: str | os.PathLike[str] | None = None,
     ) -> None:
         if not isinstance(image, Image):
             raise TypeError(
@@ -56,7 +89,7 @@ class Embeddings:
             raise TypeError(
                 f"Expected a Model, as load_model() returns it; found {type(model).__name__}."
             )
-        self.image = image
+        self.image = image.converted(model.conversion)
         self.model = model
         self.halo = model.image_size // 8 if halo is None else halo
         self._cache = LRUCache[Window, Features](cache_bytes)
@@ -64,6 +97,11 @@ class Embeddings:
         self._pending_lock = threading.Lock()
         self._encoder_lock = threading.Lock()
         self.grid()  # refuses a halo that leaves no core
+        self.store = (
+            None
+            if store is None
+            else EmbeddingStore(store, StoreKey.of(self.image, model, self.halo))
+        )
 
     @property
     def base_step(self) -> float:
@@ -163,7 +201,7 @@ class Embeddings:
         return bool(before.all() and after.all())
 
     def features(self, window: Window) -> Features:
-        """Return the features of one window: from memory, or by encoding it now.
+        """Return the features of one window: from memory, from the store, or by encoding it now.
 
         Waits while another thread encodes; if the encoding fails, everybody who asked for this
         window gets the error, and the next call tries again.
@@ -180,14 +218,77 @@ class Embeddings:
         return future.result()
 
     def is_encoded(self, window: Window) -> bool:
-        """Whether the features of the window are in memory."""
-        return self._normalize(window) in self._cache
+        """Whether the features of the window are in memory or in the store."""
+        window = self._normalize(window)
+        return window in self._cache or (self.store is not None and window in self.store)
+
+    def iter_compute(
+        self,
+        planes: Iterable[int | tuple[int, ...]] = ((),),
+        *,
+        steps: Iterable[float] | None = None,
+    ) -> Iterator[Progress]:
+        """Fill the store with the tiles of some planes, one at a time.
+
+        May be stopped or killed at any moment: what is stored stays, and the next call goes on.
+
+        Parameters
+        ----------
+        planes : iterable of int or tuple of int
+            Default: that of an image which has only one.
+        steps : iterable of float, optional
+            Default: the base step.
+
+        Yields
+        ------
+        Progress
+            After every tile.
+
+        Raises
+        ------
+        ValueError
+            If there is no store, or a plane lies outside the image.
+        OSError
+            If the disk is full, read-only or gone.
+        """
+        if self.store is None:
+            raise ValueError(
+                "There is no store to fill; name one, as in Embeddings(image, model, store=PATH)."
+            )
+        planes = [self.image.normalize_plane(plane) for plane in planes]
+        steps = [self.base_step] if steps is None else list(steps)
+        n_tiles = sum(len(planes) * math.prod(self.grid(step).tiles) for step in steps)
+        n_done = n_tiles - sum(self.store.count_missing(planes, step) for step in steps)
+        for step in steps:
+            for window in self.store.iter_missing(planes, step):
+                self.store.put(window, self._encode(window))
+                n_done += 1
+                yield Progress(n_done, n_tiles, window)
+
+    def _encode(self, window: Window) -> Features:
+        samples = torch.from_numpy(self.image.read(window))[None]
+        with self._encoder_lock:
+            return self.model.encode(samples)
+
+    def _restore(self, window: Window) -> Features | None:
+        found = None if self.store is None else self.store.get(window)
+        return found and Features(tuple(m.to(self.model.device) for m in found.maps))
+
+    def _keep(self, window: Window, features: Features) -> None:
+        """Store what was just encoded; if that fails, go on without a store."""
+        try:
+            if self.store is not None:
+                self.store.put(window, features)
+        except (OSError, ValueError) as error:
+            self.store = None
+            warnings.warn(f"{error} Features are kept in memory only now.", stacklevel=3)
 
     def _fulfil(self, window: Window, future: Future[Features]) -> None:
         try:
-            samples = torch.from_numpy(self.image.read(window))[None]
-            with self._encoder_lock:
-                features = self.model.encode(samples)
+            features = self._restore(window)
+            if features is None:
+                features = self._encode(window)
+                self._keep(window, features)
         except BaseException as error:
             with self._pending_lock:
                 del self._pending[window]

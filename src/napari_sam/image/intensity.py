@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+Conversion = Literal["percentiles", "min-max"]
+"""How an `Intensity` is chosen: `Intensity.from_sample` or `Intensity.from_extremes`."""
+
 LOW_PERCENTILE = 1.0
 HIGH_PERCENTILE = 99.8
+
+EPSILON = 1e-7
+"""What micro-sam adds to the span of the raw values before it divides by it."""
 
 
 @dataclass(frozen=True)
@@ -20,15 +26,18 @@ class Intensity:
     ----------
     low, high : tuple of float
         One number per channel, low ≤ high. Where they are equal, the values up to them read as 0.
+    is_8_bit : bool
+        Whether to compute as micro-sam does, in single precision and truncated to 255 steps.
     """
 
     low: tuple[float, ...]
     high: tuple[float, ...]
+    is_8_bit: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.low) != len(self.high) or len(self.low) not in (1, 3):
+        if len(self.low) != len(self.high) or not 1 <= len(self.low) <= 3:
             raise ValueError(
-                f"An intensity range has one low and one high value for each of one or three "
+                f"An intensity range has one low and one high value for each of one to three "
                 f"channels, found low={self.low}, high={self.high}."
             )
         if not (np.isfinite(self.low + self.high).all() and (self._low <= self._high).all()):
@@ -56,8 +65,34 @@ class Intensity:
         ranges = [_range(channel) for channel in sample]
         return cls(tuple(low for low, _ in ranges), tuple(high for _, high in ranges))
 
+    @classmethod
+    def from_extremes(cls, sample: NDArray[Any]) -> Intensity:
+        """Choose the range as micro-sam does: from minimum to maximum, then 8 bits.
+
+        Its models have learned from images that were converted so, one by one.
+
+        Parameters
+        ----------
+        sample : (C, N) array
+            Raw values of each channel; what is not finite is left out.
+
+        Raises
+        ------
+        ValueError
+            If a channel has no finite value.
+        """
+        with np.errstate(over="ignore"):  # what float32 can't hold is refused below
+            finite = [_finite(channel).astype(np.float32) for channel in sample]
+        return cls(
+            tuple(float(channel.min()) for channel in finite),
+            tuple(float(channel.max()) for channel in finite),
+            is_8_bit=True,
+        )
+
     def normalize(self, raw: NDArray[Any]) -> NDArray[np.float32]:
         """Map a (C, h, w) array of raw values to float32 in [0, 1]; NaN and infinity become 0."""
+        if self.is_8_bit:
+            return self._normalize_8_bit(raw)
         # Differences of the largest float32 numbers overflow float32.
         least = np.float64 if raw.dtype.kind == "f" else np.float32
         real = raw.astype(np.result_type(raw.dtype, least), copy=False)
@@ -69,6 +104,15 @@ class Intensity:
             scaled[~np.isfinite(raw)] = 0
         return np.asarray(scaled, np.float32)
 
+    def _normalize_8_bit(self, raw: NDArray[Any]) -> NDArray[np.float32]:
+        low, high = (limit.astype(np.float32)[:, None, None] for limit in (self._low, self._high))
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = (raw.astype(np.float32) - low) / (high - low + np.float32(EPSILON))
+            levels = np.floor(np.clip(scaled, 0, 1) * np.float32(255))
+        if raw.dtype.kind == "f":
+            levels[~np.isfinite(raw)] = 0
+        return np.asarray(levels / 255, np.float32)
+
     @property
     def _low(self) -> NDArray[np.float64]:
         return np.array(self.low, np.float64)
@@ -79,11 +123,16 @@ class Intensity:
 
 
 def _range(values: NDArray[Any]) -> tuple[float, float]:
-    finite = values[np.isfinite(values)].astype(np.float64)
+    finite = _finite(values).astype(np.float64)
+    low, high = np.percentile(finite, [LOW_PERCENTILE, HIGH_PERCENTILE]).tolist()
+    return (low, high) if low < high else (float(finite.min()), float(finite.max()))
+
+
+def _finite(values: NDArray[Any]) -> NDArray[Any]:
+    finite = values[np.isfinite(values)]
     if finite.size == 0:
         raise ValueError(
             f"None of {values.size} sampled pixels is finite, so no intensity range can be chosen. "
             f"Check the image, or pass intensity=Intensity((low,), (high,))."
         )
-    low, high = np.percentile(finite, [LOW_PERCENTILE, HIGH_PERCENTILE]).tolist()
-    return (low, high) if low < high else (float(finite.min()), float(finite.max()))
+    return finite

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam.image.pyramid import Level, Pyramid
+from napari_sam.image.level import Level
+from napari_sam.image.pyramid import Pyramid
+from napari_sam.image.unreadable import chunk_shape
 
 BLOCKS = 16
 """Number of blocks that are read, a power of two."""
@@ -20,12 +23,29 @@ BLOCK_SIZE = 256
 MAX_DOWNSAMPLE = 4
 """Coarser levels are not sampled: averaging there has merged objects with their background."""
 
+WHOLE_PIXELS = 1 << 22
+"""An image of at most so many pixels can be read as a whole instead."""
 
-def sample_pixels(pyramid: Pyramid) -> NDArray[Any]:
-    """Read blocks spread over planes, rows and columns; return the raw values as (C, N)."""
-    level = _sample_level(pyramid)
+Block = tuple[slice, ...]
+"""A slice for each axis but c."""
+
+
+def sample_pixels(pyramid: Pyramid, *, whole_if_small: bool = False) -> NDArray[Any]:
+    """Read blocks spread over planes, rows and columns; return the raw values as (C, N).
+
+    Extremes are missed by a sample: for them, read a small image as a whole. Blocks in the same
+    chunk are read in one pass, which decodes it once: instead of them, pixels spread over it.
+    """
+    level = pyramid.levels[0]
+    if whole_if_small and math.prod(pyramid.plane_shape + level.shape_yx) <= WHOLE_PIXELS:
+        boxes: list[dict[str, int | slice]] = [
+            dict.fromkeys(pyramid.plane_axes + "yx", slice(None))
+        ]
+    else:
+        level = _sample_level(pyramid)
+        boxes = list(_iter_boxes(pyramid, level))
     with ThreadPoolExecutor() as pool:  # reading waits for the disk or the network
-        blocks = list(pool.map(lambda box: pyramid.read(level, *box), _iter_blocks(pyramid, level)))
+        blocks = list(pool.map(lambda box: pyramid.read_box(level, box), boxes))
     return np.concatenate([block.reshape(len(block), -1) for block in blocks], axis=1)
 
 
@@ -39,7 +59,48 @@ def _sample_level(pyramid: Pyramid) -> Level:
     return good[-1] if good else pyramid.levels[0]
 
 
-def _iter_blocks(pyramid: Pyramid, level: Level) -> Iterator[tuple[tuple[int, ...], slice, slice]]:
+def _iter_boxes(pyramid: Pyramid, level: Level) -> Iterator[dict[str, int | slice]]:
+    """Yield what is read in one pass: a block, or every so many pixels around those of a chunk."""
+    axes = [*pyramid.plane_axes, "y", "x"]
+    chunks = _chunk_lengths(pyramid, level)
+    blocks = list(_iter_blocks(pyramid, level))
+    if chunk_shape(level.array) is None:
+        groups: Iterable[list[Block]] = ([block] for block in blocks)
+    else:
+        by_chunk: dict[tuple[int, ...], list[Block]] = {}
+        for block in blocks:
+            number = tuple(part.start // side for part, side in zip(block, chunks, strict=True))
+            by_chunk.setdefault(number, []).append(block)
+        groups = by_chunk.values()
+    for group in groups:
+        around = _around(group)
+        yield {
+            axis: part.start if axis in pyramid.plane_axes and part.stop == part.start + 1 else part
+            for axis, part in zip(axes, around, strict=True)
+        }
+
+
+def _around(blocks: list[Block]) -> Block:
+    """Return the box around blocks, with a stride that leaves about as many pixels as they have."""
+    if len(blocks) == 1:
+        return blocks[0]
+    bounds = [
+        (min(part.start for part in parts), max(part.stop for part in parts))
+        for parts in zip(*blocks, strict=True)
+    ]
+    wanted = len(blocks) * BLOCK_SIZE**2
+    *planes, rows, columns = (stop - start for start, stop in bounds)
+    stride_planes = math.ceil(math.prod(planes) / len(blocks))
+    n_planes = math.prod(math.ceil(length / stride_planes) for length in planes)
+    stride = max(1, math.ceil(math.sqrt(n_planes * rows * columns / wanted)))
+    strides = [stride_planes] * len(planes) + [stride] * 2
+    return tuple(
+        slice(start, stop, step) if step > 1 else slice(start, stop)
+        for (start, stop), step in zip(bounds, strides, strict=True)
+    )
+
+
+def _iter_blocks(pyramid: Pyramid, level: Level) -> Iterator[Block]:
     """Spread blocks evenly, each inside one chunk where chunks are large enough."""
     lengths = np.array(pyramid.plane_shape + level.shape_yx)
     sides = np.minimum(lengths, [1] * len(pyramid.plane_shape) + [BLOCK_SIZE] * 2)
@@ -47,17 +108,17 @@ def _iter_blocks(pyramid: Pyramid, level: Level) -> Iterator[tuple[tuple[int, ..
     start = (_spread(BLOCKS, len(lengths)) * (lengths - sides + 1)).astype(int)
     chunk_start = start // chunks * chunks
     start = chunk_start + np.minimum(start - chunk_start, np.maximum(chunks - sides, 0))
-    for *plane, y, x in np.unique(np.minimum(start, lengths - sides), axis=0).tolist():
-        height, width = sides[-2:].tolist()
-        yield tuple(plane), slice(y, y + height), slice(x, x + width)
+    for corner in np.unique(np.minimum(start, lengths - sides), axis=0).tolist():
+        yield tuple(
+            slice(first, first + side) for first, side in zip(corner, sides.tolist(), strict=True)
+        )
 
 
 def _chunk_lengths(pyramid: Pyramid, level: Level) -> NDArray[np.int64]:
     """Return the chunk of a level along its plane axes, y and x."""
-    chunks = getattr(level.array, "chunksize", None) or getattr(level.array, "chunks", None)
-    by_axis = dict(zip(pyramid.axes, chunks or level.array.shape, strict=True))
-    plane_axes = [axis for axis in pyramid.axes if axis not in "cyx"]
-    return np.array([by_axis[axis] for axis in [*plane_axes, "y", "x"]])
+    chunks = chunk_shape(level.array) or level.array.shape
+    by_axis = dict(zip(pyramid.axes, chunks, strict=True))
+    return np.array([by_axis[axis] for axis in [*pyramid.plane_axes, "y", "x"]])
 
 
 def _spread(count: int, dimensions: int) -> NDArray[np.float64]:
@@ -68,3 +129,21 @@ def _spread(count: int, dimensions: int) -> NDArray[np.float64]:
     """
     strides = 5 ** np.arange(dimensions)
     return (np.arange(count)[:, None] * strides % count + 0.5) / count
+
+
+def describe_sample(sample: NDArray[Any]) -> Iterator[str]:
+    """Yield what the user should know about sampled pixels (C, N).
+
+    Pixels that are NaN or infinite, and channels that have one value everywhere.
+    """
+    is_finite = np.isfinite(sample)
+    if n_odd := int(np.count_nonzero(~is_finite)):
+        yield (
+            f"{n_odd / sample.size:.2g} of the sampled pixels are NaN or infinite; they are left "
+            f"out of the normalization and read as 0"
+        )
+    for number, (values, good) in enumerate(zip(sample, is_finite, strict=True)):
+        finite = values[good]
+        if finite.size and finite.min() == finite.max():
+            which = f"of channel {number} " if len(sample) > 1 else ""
+            yield f"all sampled pixels {which}are {finite[0]}: the image is constant"

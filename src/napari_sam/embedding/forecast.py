@@ -1,0 +1,99 @@
+"""What a long run will take, before it starts."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from napari_sam.embedding.packing import pack
+from napari_sam.embedding.store import EmbeddingStore
+from napari_sam.embedding.tiles import CHECKSUM_BYTES
+from napari_sam.model.features import Features
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Tiles, disk and time of a run; ``str`` says it in a sentence.
+
+    Attributes
+    ----------
+    n_tiles : int
+        Tiles of the chosen planes and steps.
+    n_missing : int
+        Those of them that are to be computed.
+    nbytes : int
+        Disk that these will take.
+    seconds : float
+        Time that these will take.
+    free_bytes : int
+        Disk that is free now.
+    """
+
+    n_tiles: int
+    n_missing: int
+    nbytes: int
+    seconds: float
+    free_bytes: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether the disk has room for it."""
+        return self.nbytes <= self.free_bytes
+
+    def __str__(self) -> str:
+        if not self.n_missing:
+            return f"All {self.n_tiles} tiles are stored."
+        room = "free" if self.fits else "free: not enough"
+        return (
+            f"{self.n_missing} of {self.n_tiles} tiles to compute: about "
+            f"{_duration(self.seconds)}, {_size(self.nbytes)} on disk "
+            f"({_size(self.free_bytes)} {room})."
+        )
+
+
+def forecast(
+    store: EmbeddingStore,
+    planes: Iterable[int | tuple[int, ...]],
+    steps: Iterable[float],
+    *,
+    features: Features,
+    seconds_per_tile: float,
+) -> Forecast:
+    """Tell what it takes to store the tiles of some planes at some steps.
+
+    Parameters
+    ----------
+    store : EmbeddingStore
+        Tiles that it has are not counted again.
+    planes : iterable of int or tuple of int
+        Of the image.
+    steps : iterable of float
+        Level-0 pixels per sample.
+    features : Features
+        Of one window, any of this model: tells how large they are.
+    seconds_per_tile : float
+        As measured on this machine, divided by the workers that share the work.
+    """
+    planes, steps = list(planes), list(steps)
+    n_tiles = sum(len(planes) * math.prod(store.grid(step).tiles) for step in steps)
+    n_missing = sum(store.count_missing(planes, step) for step in steps)
+    packed = pack([m[0].detach().float().cpu().numpy() for m in features.maps], store.dtype)
+    tile_bytes = sum(array.nbytes + CHECKSUM_BYTES for array in packed)
+    free = shutil.disk_usage(store.path).free
+    return Forecast(n_tiles, n_missing, n_missing * tile_bytes, n_missing * seconds_per_tile, free)
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.2g} s"
+
+
+def _size(nbytes: float) -> str:
+    for unit, size in (("TB", 1e12), ("GB", 1e9)):
+        if nbytes >= size:
+            return f"{nbytes / size:.3g} {unit}"
+    return f"{nbytes / 1e6:.3g} MB"

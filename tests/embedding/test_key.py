@@ -1,0 +1,136 @@
+"""The key knows one image and one model from another, and reads little to do so."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import pytest
+import torch
+import zarr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_sam.embedding.key import BLOCK_SIZE, N_BLOCKS, StoreKey, hash_content, hash_weights
+from napari_sam.image import Intensity, open_image
+from napari_sam.model.base import Model
+
+INTENSITY = Intensity((0.0,), (1.0,))
+
+
+class TinyModel(Model):
+    """Two numbers and no method that is asked for here."""
+
+    name, image_size, low_res_size = "tiny", 64, 16
+
+    def __init__(self, value: float = 1.0, weights_hash: str | None = None) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.full((2,), value))
+        self.weights_hash = weights_hash
+
+    def encode(self, windows: Any) -> Any:
+        raise NotImplementedError
+
+    def decode(self, *_: Any, **__: Any) -> Any:
+        raise NotImplementedError
+
+
+class CountingArray:
+    """An array of any size, made up where it is read."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape, self.dtype, self.nbytes_read = shape, np.dtype("uint16"), 0
+
+    def __getitem__(self, index: tuple[int | slice, ...]) -> np.ndarray:
+        shape = tuple(i.stop - i.start for i in index if isinstance(i, slice))
+        self.nbytes_read += int(np.prod(shape)) * 2
+        return np.full(shape, sum(i.start for i in index if isinstance(i, slice)) % 65_536, "u2")
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape"),
+    [("yx", (9, 9)), ("yx", (100_000, 100_000)), ("zyx", (1000, 2048, 2048)),
+     ("tczyx", (50, 3, 40, 5000, 5000))],
+)  # fmt: skip
+def test_the_bytes_read_do_not_grow_with_the_image(axes: str, shape: tuple[int, ...]) -> None:
+    array = CountingArray(shape)
+    hash_content(open_image(array, axes=axes, intensity=Intensity((0,) * 3, (1,) * 3)
+                            if "c" in axes else INTENSITY))  # fmt: skip
+    channels = 3 if "c" in axes else 1
+    assert 0 < array.nbytes_read <= N_BLOCKS * BLOCK_SIZE**2 * 2 * channels
+
+
+def test_the_same_pixels_have_the_same_hash_whatever_holds_them() -> None:
+    pixels = np.random.default_rng(0).integers(0, 4000, (3, 300, 200), "u2")
+    in_zarr = zarr.create_array({}, data=pixels, chunks=(1, 77, 128))
+    images = [pixels, pixels.astype(">u2"), da.from_array(pixels, (2, 50, 70)), in_zarr,
+              np.asfortranarray(pixels)]  # fmt: skip
+    keys = {StoreKey.of(open_image(data, intensity=INTENSITY), TinyModel(), 8) for data in images}
+    assert len(keys) == 1
+
+
+@given(st.integers(0, 2**32))
+def test_other_pixels_have_another_hash(seed: int) -> None:
+    first, second = np.random.default_rng(seed).integers(0, 256, (2, 90, 80), np.uint8)
+    assert hash_content(open_image(first)) != hash_content(open_image(second))
+
+
+def test_channels_and_planes_are_told_apart() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 90, 80), np.uint8)
+    hashes = {
+        hash_content(open_image(data, axes=axes, channels=channels))
+        for data, axes, channels in [
+            (pixels, "czyx", 0), (pixels, "czyx", 1), (pixels[0], "zyx", None),
+            (pixels[0, ::-1], "zyx", None), (pixels[0, :, ::-1], "zyx", None),
+        ]
+    }  # fmt: skip
+    assert len(hashes) == 4, "channel 0 of the image is the same as its pixels alone"
+
+
+def test_the_key_tells_what_differs() -> None:
+    image = open_image(np.zeros((3, 100, 90), np.uint8), intensity=INTENSITY)
+    key = StoreKey.of(image, TinyModel(), 8)
+    assert key == StoreKey.of(image, TinyModel(), 8)
+    (sentence,) = StoreKey.of(image, TinyModel(2.0), 8).differences(key)
+    assert sentence.startswith("the weights of the model (found ")
+    given = StoreKey.of(image, TinyModel(), 8, intensity=Intensity((0,), (9,)))
+    (sentence,) = given.differences(key)
+    assert sentence.startswith("the normalization (found low (0,), high (9,)")
+    pyramid = [np.zeros((3, 100, 90), np.uint8), np.zeros((3, 50, 45), np.uint8)]
+    (sentence,) = StoreKey.of(
+        open_image(pyramid, axes="zyx", intensity=INTENSITY), TinyModel(), 8
+    ).differences(key)
+    assert "levels (found ((100, 90), (50, 45)), expected ((100, 90),))" in sentence
+
+
+def test_the_hash_of_the_file_of_weights_is_used_where_there_is_one() -> None:
+    image = open_image(np.zeros((9, 9), np.uint8), intensity=INTENSITY)
+    assert StoreKey.of(image, TinyModel(weights_hash="e" * 64), 8).weights_hash == "e" * 64
+    in_memory = StoreKey.of(image, TinyModel(), 8).weights_hash
+    assert in_memory == hash_weights(TinyModel()) != hash_weights(TinyModel(1.5))
+    assert hash_weights(TinyModel().half()) != in_memory
+
+
+def test_a_key_survives_json() -> None:
+    image = open_image(np.zeros((2, 3, 90, 80), np.float32), axes="tzyx", intensity=INTENSITY)
+    key = StoreKey.of(image, TinyModel(), 8, intensity=Intensity((0.1,), (1 / 3,)))
+    assert StoreKey.from_dict(json.loads(json.dumps(key.to_dict()))) == key
+    assert key.plane_shape == (2, 3) and key.shape_yx == (90, 80)
+
+
+@pytest.mark.parametrize(
+    "entries", [{}, {"intensity": {"low": [1], "high": [0]}}, {"intensity": 3}]
+)
+def test_what_is_no_key_is_refused(entries: dict[str, Any]) -> None:
+    with pytest.raises((AttributeError, LookupError, TypeError, ValueError)):
+        StoreKey.from_dict(entries)
+
+
+def test_measured_intensity_is_part_of_the_key() -> None:
+    image = open_image(np.arange(10_000, dtype=np.float32).reshape(100, 100))
+    key = StoreKey.of(image, TinyModel(), 8)
+    assert key.intensity == image.intensity
+    assert replace(key, halo=9) != key
