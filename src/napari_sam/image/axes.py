@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 AXES = "tczyx"
 """The letters an axes string is made of: time, channel, depth, row, column."""
+
+
+_NAMES = {
+    "t": ("t", "time", "frame", "frames"),
+    "c": ("c", "ch", "channel", "channels", "band", "rgb", "s", "sample"),
+    "z": ("z", "depth", "slice"),
+    "y": ("y", "row", "rows", "height"),
+    "x": ("x", "col", "cols", "column", "columns", "width"),
+}
+
+
+def axes_from_names(names: Sequence[str]) -> str:
+    """Return the letters of named axes, such as ``"tyx"`` for time, row and column.
+
+    Raises
+    ------
+    ValueError
+        If a name means no axis of an image, or two names mean the same.
+    """
+    letters = {name: letter for letter, known in _NAMES.items() for name in known}
+    axes = "".join(letters.get(name.lower(), "?") for name in names)
+    if "?" in axes or len(set(axes)) < len(axes):
+        raise ValueError(
+            f"The axes of the image are named {', '.join(names)}, which are not, each once, time, "
+            f"channel, z, y or x: give axes=, a letter of {AXES!r} for each, or choose along the "
+            f"others first."
+        )
+    return axes
 
 
 def parse_axes(axes: str | None, shape: tuple[int, ...], dtype: np.dtype) -> str:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
-from napari_sam.image.intensity import Intensity
-from napari_sam.image.ome_zarr import open_levels
+from napari_sam.image.channels import Channels
+from napari_sam.image.intensity import Conversion, Intensity
+from napari_sam.image.level import Level
+from napari_sam.image.open_source import open_source
 from napari_sam.image.plane import parse_plane
-from napari_sam.image.pyramid import Level, Pyramid, make_pyramid
+from napari_sam.image.pyramid import Pyramid, make_pyramid
 from napari_sam.image.resample import axis_weights, resample
-from napari_sam.image.sample import sample_pixels
+from napari_sam.image.sample import describe_sample, sample_pixels
 from napari_sam.image.window import Window
 
 MAX_PIXELS = 1 << 22
 """Pixels that are held at once while a window is read."""
+
+FINE_ENOUGH = 1.05
+"""Pixels up to so many samples wide serve for them: of 1001 pixels, 500 are 2.002 wide each."""
 
 
 class Image:
@@ -40,20 +43,40 @@ class Image:
     dtype : numpy.dtype
         Type of the raw values.
     n_channels : int
-        Channels as they are read: 1 (gray) or 3 (red, green, blue).
+        Channels that are read: 1 (gray), 2 (red, green) or 3 (red, green, blue).
     levels : tuple of Level
-        Arrays of decreasing resolution, with their downsampling factors.
+        Arrays of decreasing resolution, with their downsampling factors and offsets.
+    scale : tuple of float
+        Size of a level-0 pixel along each of the `axes`, in `units`; 1 where it is not known.
+    units : tuple of str or None
+        Of each of the `axes`, as OME-Zarr names them, such as ``"micrometer"``.
+    channel_names : tuple of str
+        Of all channels there are; empty if they have none.
+    conversion : str
+        How the intensity is chosen, unless it was given: ``"percentiles"``, or ``"min-max"`` as
+        micro-sam does.
     """
 
-    def __init__(self, pyramid: Pyramid, intensity: Intensity | None = None) -> None:
+    def __init__(
+        self,
+        pyramid: Pyramid,
+        intensity: Intensity | None = None,
+        conversion: Conversion = "percentiles",
+    ) -> None:
         self._pyramid = pyramid
         self._lock = threading.Lock()
+        self._is_intensity_given = intensity is not None
+        self.conversion = conversion
         self.axes = pyramid.axes
         self.shape_yx = pyramid.levels[0].shape_yx
         self.plane_shape = pyramid.plane_shape
         self.dtype = pyramid.dtype
-        self.n_channels = max(len(pyramid.channels), 1)
+        self.n_channels = pyramid.n_channels
         self.levels = pyramid.levels
+        self.scale = pyramid.scale
+        self.units = pyramid.units
+        self.channel_names = pyramid.channel_names
+        self._sample_notes: tuple[str, ...] = ()
         if intensity is not None and len(intensity.low) != self.n_channels:
             raise ValueError(
                 f"The intensity has limits for {len(intensity.low)} channels, but {self.n_channels}"
@@ -65,15 +88,46 @@ class Image:
     def intensity(self) -> Intensity:
         """The raw values that read as 0 and 1, measured on a bounded sample at first use.
 
-        8-bit RGB (a last axis c) is taken as it is; all else by percentiles, per channel.
+        By percentiles, 8-bit RGB (a last axis c) is taken as it is, all else per channel. By
+        extremes, everything is measured per channel, an image of up to 4 million pixels as a whole.
         """
         with self._lock:
             if self._intensity is None:
-                if self.n_channels == 3 and self.axes.endswith("c") and self.dtype == np.uint8:
-                    self._intensity = Intensity((0.0,) * 3, (255.0,) * 3)
-                else:
-                    self._intensity = Intensity.from_sample(sample_pixels(self._pyramid))
+                self._intensity = self._measure_intensity()
             return self._intensity
+
+    def _measure_intensity(self) -> Intensity:
+        if self.conversion == "min-max":
+            sample = sample_pixels(self._pyramid, whole_if_small=True)
+            return self._noted(Intensity.from_extremes(sample), sample)
+        if self.n_channels == 3 and self.axes.endswith("c") and self.dtype == np.uint8:
+            return Intensity((0.0,) * 3, (255.0,) * 3)
+        sample = sample_pixels(self._pyramid)
+        return self._noted(Intensity.from_sample(sample), sample)
+
+    def _noted(self, intensity: Intensity, sample: NDArray[Any]) -> Intensity:
+        """Remember what is odd about the sample that an intensity was measured on."""
+        self._sample_notes = tuple(describe_sample(sample))
+        return intensity
+
+    @property
+    def note(self) -> str:
+        """What the user should know: pixels that are no numbers, a constant image, what is unused.
+
+        Measures the intensity, unless that has been done or it was given.
+        """
+        if not self._is_intensity_given:
+            _ = self.intensity
+        return "; ".join(self._pyramid.notes + self._sample_notes)
+
+    def converted(self, conversion: Conversion) -> Image:
+        """Return the same image with its intensity chosen in another way, not yet measured.
+
+        An intensity that was given when the image was opened stays.
+        """
+        if self._is_intensity_given or conversion == self.conversion:
+            return self
+        return Image(self._pyramid, conversion=conversion)
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read one window, and no pixel outside it beyond what interpolation needs.
@@ -84,7 +138,8 @@ class Image:
         Returns
         -------
         (C, h, w) float32 array in [0, 1]
-            h and w are the window's size, or less where the image ends.
+            C is 1 or 3: two channels get an empty third one. h and w are the window's size, or less
+            where the image ends.
 
         Raises
         ------
@@ -99,7 +154,8 @@ class Image:
                 f"{self.shape_yx} pixels."
             )
         parts = list(self._read_strips(window, plane, self._level_for(window.step)))
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        samples = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        return np.pad(samples, ((0, 1), (0, 0), (0, 0))) if self.n_channels == 2 else samples
 
     def normalize_plane(self, plane: int | Sequence[int]) -> tuple[int, ...]:
         """Return a plane as a tuple of one index per axis in front of Y and X.
@@ -116,23 +172,24 @@ class Image:
         return parse_plane(plane, self.plane_shape, f"the image with axes {self.axes!r}")
 
     def _level_for(self, step: float) -> Level:
-        fine_enough = [level for level in self.levels if max(level.downsample) <= step]
+        widest = step * FINE_ENOUGH
+        fine_enough = [level for level in self.levels if max(level.downsample) <= widest]
         return fine_enough[-1] if fine_enough else self.levels[0]
 
     def _read_strips(
         self, window: Window, plane: tuple[int, ...], level: Level
     ) -> Iterator[NDArray[np.float32]]:
         """Read a window from top to bottom, in strips of at most `MAX_PIXELS` pixels."""
-        factor_y, factor_x = level.downsample
+        (factor_y, factor_x), (offset_y, offset_x) = level.downsample, level.offset
         n_rows, n_columns = self._shape_inside(window)
         step_y, step_x = window.step / factor_y, window.step / factor_x
         columns, column_weights = axis_weights(
-            window.x / factor_x, step_x, n_columns, level.shape_yx[1]
+            (window.x - offset_x) / factor_x, step_x, n_columns, level.shape_yx[1]
         )
         strip = max(1, int(MAX_PIXELS / (columns.stop - columns.start) / step_y))
         for first in range(0, n_rows, strip):
             rows, row_weights = axis_weights(
-                window.y / factor_y + first * step_y,
+                (window.y - offset_y) / factor_y + first * step_y,
                 step_y,
                 min(strip, n_rows - first),
                 level.shape_yx[0],
@@ -154,35 +211,45 @@ def open_image(
     data: Any,
     *,
     axes: str | None = None,
-    channels: int | Sequence[int] | None = None,
+    channels: Channels = None,
     intensity: Intensity | None = None,
+    series: int | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Image:
     """Describe an image so that windows of it can be read; no pixel is read yet.
 
     Parameters
     ----------
-    data : array, list of arrays, or path
+    data : array, list of arrays, path or URL
         Anything with `shape`, `dtype` and indexing by integers and slices, such as numpy, dask,
-        zarr and h5py arrays; a list of such arrays from fine to coarse, at any factors; a zarr
-        array or OME-Zarr image (0.4, 0.5), opened or as a path.
+        zarr, h5py and xarray arrays; a list of such arrays from fine to coarse, at any factors; a
+        zarr array or OME-Zarr image (0.4, 0.5), opened, or the path of its folder or zip, or its
+        URL; the path of a TIFF or npy file.
     axes : str, optional
-        One letter of ``"tczyx"`` for each axis, y in front of x. Taken from OME-Zarr metadata, or
-        guessed where that is unambiguous (:func:`~napari_sam.image.axes.parse_axes`).
-    channels : int or sequence of int, optional
-        The channel to read, or three as red, green and blue. Needed unless the image has one or
-        three; alpha is dropped.
+        One letter of ``"tczyx"`` for each axis, y in front of x. Taken from the metadata of files
+        and the dims of xarray, or guessed where that is unambiguous
+        (:func:`~napari_sam.image.axes.parse_axes`).
+    channels : int, str or sequence of them, optional
+        The number or name of the channel to read, or of two or three as red, green and blue; or
+        ``"max"``, the maximum of the raw values of all. Needed unless the image has one or three;
+        alpha is dropped. Of more, micro-sam's models expect the first three.
     intensity : Intensity, optional
         The raw values that read as 0 and 1. Default: measured on a sample at first use.
+    series : int, optional
+        Which image, of a file with several. Default: the first.
+    storage_options : mapping, optional
+        For fsspec, if `data` is a URL: ``{"anon": True}`` for a public bucket.
 
     Raises
     ------
+    ImportError
+        If `data` is a URL and the packages of the extra ``remote`` are not installed.
+    OSError
+        If there is nothing at the path, or a server does not answer.
     TypeError
-        If the data is not an array of real numbers.
+        If the data is not an array of real numbers, or is masked.
     ValueError
         If it is empty, its levels do not belong together, or axes or channels do not fit.
     """
-    if isinstance(data, str | os.PathLike | zarr.Group):
-        data, found_axes = open_levels(data)
-        axes = axes or found_axes
-    arrays = list(data) if isinstance(data, Sequence) else [data]
-    return Image(make_pyramid(arrays, axes, channels), intensity)
+    source = open_source(data, axes, series, storage_options)
+    return Image(make_pyramid(source, axes, channels), intensity)

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from functools import reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.image.axes import parse_axes
+from napari_sam.image.channels import Channels, parse_channels
+from napari_sam.image.level import LazyArray, Level, place_levels
+from napari_sam.image.source import Source
+from napari_sam.image.unreadable import MASKED, chunk_shape, read_part
 
-
-class LazyArray(Protocol):
-    """What is asked of an array: numpy, dask, zarr, h5py and many others have it."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length of each axis."""
-
-    @property
-    def dtype(self) -> Any:
-        """Type of the elements."""
-
-    def __getitem__(self, index: Any, /) -> Any:
-        """Return the part at a tuple of integers and slices."""
-
-
-class Level(NamedTuple):
-    """One resolution of a pyramid."""
-
-    array: LazyArray
-    shape_yx: tuple[int, int]
-    downsample: tuple[float, float]
-    """Level-0 pixels per pixel, in y and x; its pixel i covers ``[i f, (i + 1) f)``."""
+LARGE_CHUNK_BYTES = 1 << 28
+"""Of a chunk above this size the user is told, for it is decoded for every window."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +30,25 @@ class Pyramid:
     axes : str
         One letter of ``"tczyx"`` for each axis, in the order of the arrays.
     channels : tuple of int
-        The one or three channels that are read; ``()`` if there is no channel axis.
+        The channels that are read; ``()`` if there is no channel axis.
     plane_shape : tuple of int
         Lengths of the axes other than c, y and x, in their order.
     dtype : numpy.dtype
         Type of the elements.
     levels : tuple of Level
         The finest first.
+    is_maximum : bool
+        Whether the maximum over the channels is read, else each of them, one to three.
+    scale : tuple of float
+        Size of a level-0 pixel along each axis, in `units`; 1 where it is not known.
+    units : tuple of str or None
+        Of each axis, as OME-Zarr names them.
+    channel_names : tuple of str
+        Of all channels, or empty.
+    name : str
+        What it is called in messages.
+    notes : tuple of str
+        What the user should know.
     """
 
     axes: str
@@ -60,41 +56,75 @@ class Pyramid:
     plane_shape: tuple[int, ...]
     dtype: np.dtype
     levels: tuple[Level, ...]
+    is_maximum: bool = False
+    scale: tuple[float, ...] = ()
+    units: tuple[str | None, ...] = ()
+    channel_names: tuple[str, ...] = ()
+    name: str = "the image"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of what is read."""
+        return 1 if self.is_maximum else max(len(self.channels), 1)
 
     def read(
         self, level: Level, plane: tuple[int, ...], rows: slice, columns: slice
     ) -> NDArray[Any]:
         """Read one box of one plane of a level as a (C, h, w) array; nothing else is asked for."""
-        index: dict[str, int | slice] = dict(zip(self._plane_axes, plane, strict=True))
-        index |= {"y": rows, "x": columns}
-        kept = [axis for axis in self.axes if axis in "cyx"]
-        order = [kept.index(axis) for axis in "cyx" if axis in kept]
-        blocks = []
-        for channels in self._channel_slices:
-            index["c"] = channels
-            block = np.asarray(level.array[tuple(index[axis] for axis in self.axes)])
-            block = block.transpose(order)
-            blocks.append(block.reshape(-1, *block.shape[-2:]))
+        index: dict[str, int | slice] = dict(zip(self.plane_axes, plane, strict=True))
+        return self.read_box(level, index | {"y": rows, "x": columns})
+
+    def read_box(self, level: Level, index: Mapping[str, int | slice]) -> NDArray[Any]:
+        """Read a box as an array (C, …) of the axes that are slices, in their order.
+
+        Parameters
+        ----------
+        level : Level
+            Of this pyramid.
+        index : mapping
+            For each axis but c an integer or a slice.
+        """
+        number = [one.array is level.array for one in self.levels].index(True)
+        kept = [axis for axis in self.axes if axis == "c" or isinstance(index[axis], slice)]
+
+        def read(channels: slice) -> NDArray[Any]:
+            whole = {**index, "c": channels}
+            part = tuple(whole[axis] for axis in self.axes)
+            box = read_part(level.array, part, f"Level {number} of {self.name}")
+            return np.moveaxis(box, kept.index("c"), 0) if "c" in kept else box[None]
+
+        slices = self._channel_slices(level)
+        if self.is_maximum:
+            parts = (np.fmax.reduce(read(part), axis=0, keepdims=True) for part in slices)
+            return reduce(np.fmax, parts)
+        blocks = [read(part) for part in slices]
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
     @property
-    def _plane_axes(self) -> str:
+    def plane_axes(self) -> str:
+        """The axes other than c, y and x."""
         return "".join(axis for axis in self.axes if axis not in "cyx")
 
-    @property
-    def _channel_slices(self) -> list[slice]:
-        """One slice if the channels follow each other, else one for each."""
+    def _channel_slices(self, level: Level) -> list[slice]:
+        """One slice if the channels follow each other, else one for each.
+
+        The maximum over many channels is taken chunk by chunk, so that few are held at once.
+        """
         if not self.channels:
             return [slice(None)]
         first, count = self.channels[0], len(self.channels)
+        if self.is_maximum:
+            chunks = chunk_shape(level.array)
+            side = chunks[self.axes.index("c")] if chunks else 1
+            side = count if self.axes[-1] == "c" else side
+            return [slice(start, min(start + side, count)) for start in range(0, count, side)]
         if self.channels == tuple(range(first, first + count)):
             return [slice(first, first + count)]
         return [slice(channel, channel + 1) for channel in self.channels]
 
 
-def make_pyramid(
-    arrays: Sequence[LazyArray], axes: str | None, channels: int | Sequence[int] | None
-) -> Pyramid:
+def make_pyramid(source: Source, axes: str | None, channels: Channels) -> Pyramid:
     """Check the levels of an image, the finest first, and describe them.
 
     Levels with fewer planes than the first are left out: their planes mix several of its planes.
@@ -106,34 +136,58 @@ def make_pyramid(
     ValueError
         If the image is empty, the levels do not belong together, or axes or channels do not fit.
     """
-    if not arrays:
+    if not source.arrays:
         raise ValueError("An image needs at least one level, found an empty list.")
-    for array in arrays:
+    for array in source.arrays:
         _check_array(array)
-    shape, dtype = tuple(arrays[0].shape), np.dtype(arrays[0].dtype)
-    axes = parse_axes(axes, shape, dtype)
-    levels: list[Level] = []
-    for number, array in enumerate(arrays):
-        level = _make_level(array, axes, shape, number)
-        if np.dtype(array.dtype) != dtype:
-            raise ValueError(f"Level {number} has type {array.dtype}, level 0 has {dtype}.")
-        if levels and max(level.shape_yx) > max(levels[-1].shape_yx):
-            raise ValueError(
-                f"The levels of an image stand from large to small, but level {number} with shape "
-                f"{array.shape} follows a smaller one."
-            )
-        if _lengths(array.shape, axes, "tz") == _lengths(shape, axes, "tz"):
-            levels.append(level)
-    chosen = _parse_channels(channels, axes, shape)
-    return Pyramid(axes, chosen, _lengths(shape, axes, "tz"), dtype, tuple(levels))
+    shape, dtype = tuple(source.arrays[0].shape), np.dtype(source.arrays[0].dtype)
+    axes = parse_axes(axes or source.axes, shape, dtype)
+    for number in range(1, len(source.arrays)):
+        _check_level(source, axes, number)
+    levels = [
+        level
+        for level in place_levels(
+            source.arrays, (axes.index("y"), axes.index("x")), source.transforms
+        )
+        if _lengths(level.array.shape, axes, "tz") == _lengths(shape, axes, "tz")
+    ]
+    names = source.channel_names
+    if "c" not in axes or len(names) != shape[axes.index("c")] or not any(names):
+        names = ()
+    notes = source.notes
+    if n_left_out := len(source.arrays) - len(levels):
+        notes += (f"levels with fewer planes are not used ({n_left_out} of {len(source.arrays)})",)
+    chunk_bytes = math.prod(chunk_shape(source.arrays[0]) or ()) * dtype.itemsize
+    if chunk_bytes > LARGE_CHUNK_BYTES:
+        notes += (
+            f"each window decodes at least {chunk_bytes / 1e9:.1f} GB, the size of a chunk; store "
+            f"the image in smaller chunks or tiles",
+        )
+    return Pyramid(
+        axes,
+        parse_channels(channels, axes, shape, names),
+        _lengths(shape, axes, "tz"),
+        dtype,
+        tuple(levels),
+        is_maximum=isinstance(channels, str) and channels == "max",
+        scale=source.transforms[0].scale if source.transforms else (1.0,) * len(axes),
+        units=source.units if len(source.units) == len(axes) else (None,) * len(axes),
+        channel_names=names,
+        name=source.name,
+        notes=notes,
+    )
 
 
 def _check_array(array: LazyArray) -> None:
     if not all(hasattr(array, name) for name in ("shape", "dtype", "__getitem__")):
         raise TypeError(
-            f"An image is an array (numpy, dask, zarr, …), a list of such arrays from fine to "
-            f"coarse, or the path of a zarr; found {type(array).__name__}."
+            f"An image is an array (numpy, dask, zarr, xarray, …), a list of such arrays from fine "
+            f"to coarse, or a path (zarr, TIFF, npy); found {type(array).__name__}."
         )
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(MASKED)
+    if isinstance(getattr(array, "_meta", None), np.ma.MaskedArray):  # of dask
+        raise TypeError(MASKED)
     if np.dtype(array.dtype).kind not in "buif":
         raise TypeError(
             f"An image holds booleans, integers or real numbers, found the type {array.dtype}. "
@@ -145,68 +199,30 @@ def _check_array(array: LazyArray) -> None:
         )
 
 
-def _lengths(shape: tuple[int, ...], axes: str, which: str) -> tuple[int, ...]:
-    return tuple(int(n) for axis, n in zip(axes, shape, strict=True) if axis in which)
-
-
-def _make_level(array: LazyArray, axes: str, full_shape: tuple[int, ...], number: int) -> Level:
-    shape = tuple(array.shape)
-    if len(shape) != len(full_shape) or any(
-        length > full or (axis == "c" and length != full)
-        for axis, length, full in zip(axes, shape, full_shape, strict=True)
+def _check_level(source: Source, axes: str, number: int) -> None:
+    """Refuse a level that does not go with those before it."""
+    array, before, full = (source.arrays[n] for n in (number, number - 1, 0))
+    if len(array.shape) != len(full.shape) or any(
+        length > whole or (axis == "c" and length != whole)
+        for axis, length, whole in zip(axes, array.shape, full.shape, strict=True)
     ):
         raise ValueError(
-            f"Level {number} with shape {shape} is not a smaller version of level 0 with shape "
-            f"{full_shape} and axes {axes!r}."
+            f"Level {number} with shape {tuple(array.shape)} is not a smaller version of level 0 "
+            f"with shape {tuple(full.shape)} and axes {axes!r}."
         )
-    height, width = _lengths(shape, axes, "yx")
-    full_height, full_width = _lengths(full_shape, axes, "yx")
-    return Level(array, (height, width), _downsample((height, width), (full_height, full_width)))
-
-
-def _downsample(shape: tuple[int, int], full_shape: tuple[int, int]) -> tuple[float, float]:
-    """Return the factors between two levels: whole numbers where rounding explains the rest.
-
-    Of 1001 pixels, 500 or 501 remain at a factor of 2, and not of 2.002 or 1.998, which would
-    move the far end by a pixel. The longer axis tells best; the other follows if it can.
-    """
-
-    def explains(factor: int, axis: int) -> bool:
-        return abs(shape[axis] - full_shape[axis] / factor) < 1
-
-    long = int(np.argmax(full_shape))
-    common = round(full_shape[long] / shape[long])
-    factors: list[float] = []
-    for axis in range(2):
-        own = round(full_shape[axis] / shape[axis])
-        fitting = [factor for factor in (common, own) if explains(factor, axis)]
-        factors.append(fitting[0] if fitting else full_shape[axis] / shape[axis])
-    return factors[0], factors[1]
-
-
-def _parse_channels(
-    channels: int | Sequence[int] | None, axes: str, shape: tuple[int, ...]
-) -> tuple[int, ...]:
-    if "c" not in axes:
-        if channels is not None:
-            raise ValueError(f"channels={channels} was given, but axes={axes!r} has no channel c.")
-        return ()
-    count = shape[axes.index("c")]
-    if channels is None:
-        rgba = axes[-1] == "c" and count == 4
-        if count not in (1, 3) and not rgba:
-            raise ValueError(
-                f"The image has {count} channels: say which one to read, or which three as red, "
-                f"green and blue, for example channels=0."
-            )
-        return tuple(range(3 if rgba else count))
-    try:
-        chosen = channels if isinstance(channels, Iterable) else (channels,)
-        parsed = tuple(operator.index(channel) for channel in chosen)
-    except TypeError as error:
-        raise TypeError(f"channels is {channels!r}; expected one integer or three.") from error
-    if len(parsed) not in (1, 3) or not all(0 <= channel < count for channel in parsed):
+    if np.dtype(array.dtype) != np.dtype(full.dtype):
+        raise ValueError(f"Level {number} has type {array.dtype}, level 0 has {full.dtype}.")
+    if max(_lengths(array.shape, axes, "yx")) > max(_lengths(before.shape, axes, "yx")):
         raise ValueError(
-            f"channels is one number or three, each from 0 to {count - 1}, found {channels}."
+            f"The levels of an image stand from large to small, but level {number} with shape "
+            f"{tuple(array.shape)} follows a smaller one."
         )
-    return parsed
+    if not source.transforms and tuple(array.shape) == tuple(before.shape):
+        raise ValueError(
+            f"A list is read as the levels of a pyramid, but level {number} is as large as the one "
+            f"before, {tuple(array.shape)}: for planes or channels, stack them into one array."
+        )
+
+
+def _lengths(shape: tuple[int, ...], axes: str, which: str) -> tuple[int, ...]:
+    return tuple(int(n) for axis, n in zip(axes, shape, strict=True) if axis in which)

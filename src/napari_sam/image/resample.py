@@ -46,7 +46,7 @@ def axis_weights(start: float, step: float, count: int, length: int) -> tuple[sl
         weights = np.maximum(1 - np.abs(centers[:, None] - index), 0)
     else:
         low = np.clip(edges, 0, length - 1)[:, None]
-        high = np.minimum(edges[:, None] + step, length)
+        high = np.clip(edges[:, None] + step, 1, length)
         index = np.floor(low + TOLERANCE) + np.arange(math.ceil(step) + 1)
         weights = np.minimum(high, index + 1) - np.maximum(low, index)
         weights[weights < TOLERANCE / 2] = 0
