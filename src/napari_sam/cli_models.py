@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +15,9 @@ from napari_sam.model import ModelSpec, list_models
 from napari_sam.model.registry import find_model
 
 app = typer.Typer(add_completion=False)
+
+NO_TERMINAL = 1 << 16
+"""Columns of what is read by programs."""
 
 Name = Annotated[str, typer.Argument(help="One of the names that `napari-sam models` lists.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
@@ -33,17 +39,25 @@ def list_(
     if as_json:
         typer.echo(json.dumps([as_dict(spec) for spec in specs], indent=2))
         return
-    rows = [
-        (spec.name, spec.state, f"{spec.size_bytes / 1e6:.0f} MB", spec.licence, spec.description)
-        for spec in specs
+    width = shutil.get_terminal_size(fallback=(NO_TERMINAL, 0)).columns
+    typer.echo("\n".join(table(specs, width)))
+
+
+def table(specs: list[ModelSpec], width: int) -> Iterator[str]:
+    """Yield the lines of a list; what models are good at stands below if there is no room."""
+    cells = [
+        (spec.name, spec.state, f"{spec.size_bytes / 1e6:,.0f} MB", spec.licence) for spec in specs
     ]
-    name, state, size, licence = (
-        max(map(len, column)) for column in list(zip(*rows, strict=True))[:4]
-    )
-    for row in rows:
-        typer.echo(
-            f"{row[0]:<{name}}  {row[1]:<{state}}  {row[2]:>{size}}  {row[3]:<{licence}}  {row[4]}"
-        )
+    name, state, size, licence = (max(map(len, column)) for column in zip(*cells, strict=True))
+    heads = [f"{a:<{name}}  {b:<{state}}  {c:>{size}}  {d:<{licence}}" for a, b, c, d in cells]
+    texts = [spec.description for spec in specs]
+    is_narrow = len(heads[0]) + 2 + max(map(len, texts)) > width
+    for head, text in zip(heads, texts, strict=True):
+        if is_narrow:
+            yield head.rstrip()
+            yield textwrap.fill(text, width, initial_indent="    ", subsequent_indent="    ")
+        else:
+            yield f"{head}  {text}"
 
 
 def as_dict(spec: ModelSpec) -> dict[str, object]:
@@ -79,7 +93,14 @@ def fetch(name: Name, yes: Yes = False) -> None:
         typer.echo(f"to       {weights_folder()}")
         typer.confirm("Fetch it?", abort=True)
     try:
-        with tqdm(total=spec.size_bytes, unit="B", unit_scale=True, desc=name, leave=False) as bar:
+        with tqdm(
+            total=spec.size_bytes,
+            unit="B",
+            unit_scale=True,
+            desc=name,
+            leave=False,
+            disable=None,  # unless somebody looks
+        ) as bar:
 
             def show(here: int, whole: int | None) -> None:
                 bar.total = whole
@@ -143,4 +164,5 @@ def import_(
     for spec in specs:
         missing = [str(file.url) for file in spec.files if not file.target.is_file()]
         rest = f"; still missing: {' and '.join(missing)}" if missing else ""
-        typer.echo(f"{spec.name}: {spec.state}{rest}")
+        use = f"; load_model({spec.name!r}) loads it" if spec.is_custom else ""
+        typer.echo(f"{spec.name}: {spec.state}{rest}{use}")

@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_sam.embedding.key import BLOCK_SIZE, N_BLOCKS, StoreKey, hash_content, hash_weights
-from napari_sam.image import Intensity, open_image
+from napari_sam.image import Image, Intensity, open_image
+from napari_sam.image.pyramid import make_pyramid
+from napari_sam.image.source import Source, Transform
 from napari_sam.model.base import Model
 
 INTENSITY = Intensity((0.0,), (1.0,))
@@ -63,6 +65,27 @@ def test_the_bytes_read_do_not_grow_with_the_image(axes: str, shape: tuple[int, 
     assert 0 < array.nbytes_read <= N_BLOCKS * BLOCK_SIZE**2 * 2 * channels
 
 
+@pytest.mark.parametrize("chunks", [(16, 500, 700), (8, 500, 350), (1, 64, 64), (5, 333, 100)])
+def test_a_chunk_is_decoded_once_and_the_hash_is_the_same(chunks: tuple[int, ...]) -> None:
+    class Chunked:
+        def __init__(self, pixels: np.ndarray) -> None:
+            self.pixels, self.shape, self.dtype = pixels, pixels.shape, pixels.dtype
+            self.chunks, self.requests = chunks, []
+
+        def __getitem__(self, index: tuple[slice, ...]) -> np.ndarray:
+            self.requests.append(
+                tuple(part.start // side for part, side in zip(index, chunks, strict=True))
+            )
+            return self.pixels[index]
+
+    y, x = np.ogrid[:500, :700]
+    pixels = np.stack([(plane * 1000 + y * 7 + x).astype("u2") for plane in range(16)])
+    array = Chunked(pixels)
+    found = hash_content(open_image(array, axes="zyx", intensity=INTENSITY))
+    assert found == hash_content(open_image(pixels, axes="zyx", intensity=INTENSITY))
+    assert len(array.requests) == len(set(array.requests))
+
+
 def test_the_same_pixels_have_the_same_hash_whatever_holds_them() -> None:
     pixels = np.random.default_rng(0).integers(0, 4000, (3, 300, 200), "u2")
     in_zarr = zarr.create_array({}, data=pixels, chunks=(1, 77, 128))
@@ -100,10 +123,32 @@ def test_the_key_tells_what_differs() -> None:
     (sentence,) = given.differences(key)
     assert sentence.startswith("the normalization (found low (0,), high (9,)")
     pyramid = [np.zeros((3, 100, 90), np.uint8), np.zeros((3, 50, 45), np.uint8)]
-    (sentence,) = StoreKey.of(
+    shapes, factors, offsets = StoreKey.of(
         open_image(pyramid, axes="zyx", intensity=INTENSITY), TinyModel(), 8
     ).differences(key)
-    assert "levels (found ((100, 90), (50, 45)), expected ((100, 90),))" in sentence
+    assert "levels (found ((100, 90), (50, 45)), expected ((100, 90),))" in shapes
+    assert "reduced (found ((1, 1), (2, 2)), expected ((1, 1),))" in factors
+    assert "start (found ((0.0, 0.0), (0.0, 0.0)), expected ((0.0, 0.0),))" in offsets
+
+
+@pytest.mark.parametrize(
+    ("transform", "part"),
+    [(Transform((1.99, 2.0), (0.0, 0.0)), "reduced"), (Transform((2.0, 2.0), (0.0, 0.5)), "start")],
+)
+def test_levels_of_the_same_shapes_that_lie_elsewhere_have_another_key(
+    transform: Transform, part: str
+) -> None:
+    def key(second: Transform) -> StoreKey:
+        arrays = (np.zeros((101, 101), np.uint8), np.zeros((51, 51), np.uint8))
+        full = Transform((1.0, 1.0), (0.0, 0.0))
+        pyramid = make_pyramid(Source(arrays, "yx", (full, second)), None, None)
+        return StoreKey.of(Image(pyramid, INTENSITY), TinyModel(), 8)
+
+    expected = key(Transform((2.0, 2.0), (0.0, 0.0)))
+    found = key(transform)
+    (sentence,) = found.differences(expected)
+    assert part in sentence
+    assert StoreKey.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
 
 def test_the_hash_of_the_file_of_weights_is_used_where_there_is_one() -> None:

@@ -13,6 +13,12 @@ import zarr
 from napari_sam.image import Intensity, Window, open_image
 
 
+def test_an_image_tells_what_it_is() -> None:
+    levels = [np.zeros((4, 40, 60), np.uint16), np.zeros((4, 20, 30), np.uint16)]
+    told = "Image(axes='zyx', shape=(4, 40, 60), dtype=uint16, levels=2)"
+    assert repr(open_image(levels)) == told
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -220,7 +220,8 @@ def test_the_only_plane_needs_no_index() -> None:
 @pytest.mark.parametrize(
     ("shape", "plane", "message"),
     [
-        ((4, 20, 20), 4, r"no plane 4 in the image with axes 'zyx': .* below \(4,\)"),
+        ((4, 20, 20), 4, r"no plane 4 in .* 'zyx': .* below \(4,\), such as plane=2"),
+        ((7, 5, 20, 20), 4, r"below \(7, 5\), such as plane=\(3, 2\)"),
         ((4, 20, 20), -1, "no plane -1"),
         ((4, 20, 20), (), r"no plane \(\)"),
         ((4, 20, 20), (0, 0), r"no plane \(0, 0\)"),
@@ -228,7 +229,7 @@ def test_the_only_plane_needs_no_index() -> None:
     ],
 )
 def test_planes_that_do_not_exist(shape: tuple[int, ...], plane: Any, message: str) -> None:
-    image = open_image(np.zeros(shape))
+    image = open_image(np.zeros(shape), axes="tzyx"[-len(shape) :])
     with pytest.raises(ValueError, match=message):
         image.normalize_plane(plane)
     with pytest.raises(ValueError, match=message):

@@ -356,6 +356,19 @@ def test_download_that_is_a_web_page(tmp_path: Path) -> None:
         read_checkpoint(path)
 
 
+def test_archive_that_was_packed_again(weights: State, tmp_path: Path) -> None:
+    """Compressed numbers would be read as numbers."""
+    torch.save(weights, tmp_path / "sam.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "sam.pth") as original,
+        zipfile.ZipFile(tmp_path / "again.pth", "w", zipfile.ZIP_DEFLATED) as again,
+    ):
+        for name in original.namelist():
+            again.writestr(name, original.read(name))
+    with pytest.raises(ValueError, match=r"again\.pth was packed again, with compression"):
+        read_checkpoint(tmp_path / "again.pth")
+
+
 def test_archives_of_other_things(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "package.zip", "w") as archive:
         archive.writestr("rdf.yaml", "name: x")
@@ -381,7 +394,10 @@ def test_what_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ({"model": {"x": torch.ones(1)}, "epoch": 3}, r"more than tensors: model, epoch; expected"),
+        (
+            {"epoch": 3, "model": {"x": torch.ones(1)}},
+            r"epoch, model; expected .* If 'model' holds",
+        ),
         ([torch.ones(1)], r"holds a list; expected named tensors"),
         (torch.ones(1), r"holds a Tensor; expected named tensors"),
         ({"model_state": [torch.ones(1)]}, r"holds a list; expected named tensors"),
@@ -396,15 +412,29 @@ def test_file_of_something_else(content: object, sentence: str, tmp_path: Path) 
         read_checkpoint(path)
 
 
-def test_weights_are_in_memory_once(weights: State, tmp_path: Path) -> None:
-    """The network uses the tensors that were read, rather than copies."""
-    torch.save(weights, tmp_path / "sam.pth")
-    state = read_checkpoint(tmp_path / "sam.pth").weights
+@pytest.mark.parametrize("form", FORMS)
+def test_weights_stay_when_the_file_changes(form: str, weights: State, tmp_path: Path) -> None:
+    """As when training goes on and writes its next epoch in the same place."""
+    save(weights, path := tmp_path / "best.pt", form)
     model = small_sam(seed=1).to("meta")
-    fill(model, state, source="sam.pth")
-    assert all(
-        value.data_ptr() == state[key].data_ptr() for key, value in model.state_dict().items()
-    )
+    fill(model, read_checkpoint(path).weights, source="best.pt")
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+    assert_same(model.state_dict(), weights)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_no_numbers(value: float, weights: State) -> None:
+    key = "image_encoder.pos_embed"
+    with pytest.raises(ValueError, match=rf"best\.pt holds NaN or infinite .*: {key}\. Take"):
+        fill(small_sam(), weights | {key: weights[key] + value}, "best.pt")
+
+
+def test_names_without_values(weights: State, tmp_path: Path) -> None:
+    torch.save({key: value.to("meta") for key, value in weights.items()}, tmp_path / "sam.pth")
+    model = small_sam().to("meta")
+    with pytest.raises(ValueError, match=r"sam\.pth does not fit .* missing: image_encoder"):
+        fill(model, read_checkpoint(tmp_path / "sam.pth").weights, "sam.pth")
 
 
 def test_misfits_are_named(weights: State) -> None:

@@ -34,6 +34,20 @@ def test_missing_devices_are_told(device: str, message: str, monkeypatch: Monkey
         find_device(device)
 
 
+@pytest.mark.parametrize("device", [None, 1.5, "", "OpenVINO"])
+def test_what_is_no_device(device: Any) -> None:
+    with pytest.raises(ValueError, match=r"expected .auto., .cpu., .openvino. .*, .cuda."):
+        find_device(device)
+
+
+def test_a_gpu_too_many(monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert find_device("cuda:1").index == 1
+    with pytest.raises(ValueError, match=r"device is 'cuda:2', which this machine"):
+        find_device("cuda:2")
+
+
 class NoFloat64(TorchDispatchMode):
     """A device without float64, such as MPS; turning it into float32 is all that is allowed."""
 

@@ -160,6 +160,14 @@ def test_other_size_than_published_is_refused(
     assert left(part) == []
 
 
+def test_far_more_than_published_is_refused(server: FileServer, part: Path) -> None:
+    """Before the disk is full, although the size is not exactly known."""
+    server.announced = 10**13
+    with pytest.raises(OSError, match=r"announces 10,000,000,000,000 .*has about 10,000: it is"):
+        of(server, part, is_size_exact=False).run()
+    assert left(part) == []
+
+
 def test_announces_more_than_it_has(server: FileServer, part: Path) -> None:
     """Only its hash can tell that the file was whole."""
     server.announced = 11_000

@@ -101,6 +101,18 @@ def test_hash_that_nobody_published_is_recorded(publish: Publish, models_folder:
     assert (record["sha256"], record["checked"]) == (SHA256, "first use")
 
 
+def test_damage_is_no_first_use(publish: Publish, server: FileServer, models_folder: Path) -> None:
+    publish(None)
+    fetch("tiny")
+    (models_folder / "tiny.pth").write_bytes(b"damaged")
+    fetch("tiny")
+    assert (models_folder / "tiny.pth").read_bytes() == CONTENT
+    (models_folder / "tiny.pth").unlink()
+    server.content = CONTENT[:-1] + b"?"
+    with pytest.raises(ValueError, match=rf"{server.url} does not send .* at first use"):
+        fetch("tiny")
+
+
 @pytest.mark.parametrize("algorithm", HASHES)
 def test_wrong_bytes_are_not_kept(
     publish: Publish, server: FileServer, models_folder: Path, algorithm: str
@@ -270,7 +282,7 @@ def test_only_the_web(monkeypatch: pytest.MonkeyPatch, models_folder: Path, url:
 
 
 def test_nothing_to_fetch_for_what_is_built_in() -> None:
-    with pytest.raises(ValueError, match=r"nothing to fetch for nano.*come with napari-sam"):
+    with pytest.raises(ValueError, match=r"nothing to fetch for nano: it comes with napari-sam"):
         fetch("nano")
 
 

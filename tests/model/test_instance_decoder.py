@@ -116,6 +116,18 @@ def test_windows_are_independent() -> None:
         model.instance_maps(Features((torch.zeros(1, 128, 64, 64),)))
 
 
+def test_memory_that_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("out of memory")
+
+    model = small_sam()
+    model.instance_decoder = small_decoder()
+    features = model.encode(torch.rand(1, 1, IMAGE_SIZE, IMAGE_SIZE))
+    monkeypatch.setattr(model.instance_decoder, "forward", fail)
+    with pytest.raises(MemoryError, match="not enough free memory for the model"):
+        model.instance_maps(features)
+
+
 class Told(torch.nn.Module):
     """An instance head that has learned its targets perfectly."""
 

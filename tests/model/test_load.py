@@ -163,9 +163,10 @@ def test_nano_without_its_file(tmp_path: Path, monkeypatch: MonkeyPatch) -> None
 def test_a_name_is_compared_with_the_checkpoint(checkpoint: Path) -> None:
     for name in ("vit_l", "nano", "hq_vit_b"):
         with pytest.raises(
-            ValueError, match=rf"sam\.pth is a vit_b, not {name}, which is a {name}"
-        ):
+            ValueError, match=rf"sam\.pth .* the kind vit_b, but {name} is of the kind {name}"
+        ) as told:
             load_model(name, checkpoint=checkpoint, **CPU)
+        assert "reinstall" not in str(told.value)
 
 
 @pytest.mark.parametrize("kept", [0, 1000, -1000])
@@ -195,6 +196,15 @@ def test_what_is_wrong_with_an_instance_decoder(sam: Sam, tmp_path: Path) -> Non
         load_model(checkpoint=tmp_path / "sam.pt", **CPU)
 
 
+def test_layers_of_an_instance_decoder_of_other_kinds(sam: Sam, tmp_path: Path) -> None:
+    decoder = small_decoder().state_dict() | {"out_conv.weight": torch.ones(3)}
+    torch.save({"model_state": sam.state_dict(), "decoder_state": decoder}, tmp_path / "sam.pt")
+    with pytest.raises(
+        ValueError, match=r"decoder in sam\.pt has shape \(3,\); expected \(any, any"
+    ):
+        load_model(checkpoint=tmp_path / "sam.pt", **CPU)
+
+
 def test_model_that_is_not_installed(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
     monkeypatch.setenv("NAPARI_SAM_MODELS", str(tmp_path))
     with pytest.raises(
@@ -214,6 +224,16 @@ def test_checkpoint_that_is_not_there(tmp_path: Path) -> None:
 def test_unknown_model() -> None:
     with pytest.raises(ValueError, match=r"no model 'sam'; there are nano, vit_b, vit_l, vit_h"):
         load_model("sam")
+
+
+def test_a_file_is_no_name() -> None:
+    with pytest.raises(ValueError, match=r"no model 'my\.pth'.*load_model\(checkpoint=PATH\)"):
+        load_model("my.pth")
+
+
+def test_unknown_precision_is_told_before_anything_is_read() -> None:
+    with pytest.raises(ValueError, match=r"precision is 'int8'; expected .auto., .float32."):
+        load_model(checkpoint="nowhere.pth", precision="int8")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "xla"])

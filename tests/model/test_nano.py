@@ -103,3 +103,9 @@ def test_refuses_a_window_that_is_too_large_and_an_empty_prompt(
         nano.encode(torch.zeros(1, 1, 513, 40))
     with pytest.raises(ValueError, match="no prompt"):
         nano.decode(features)
+
+
+def test_refuses_features_of_two_windows(nano: Nano, features: Features) -> None:
+    two = Features(tuple(torch.cat([m, m]) for m in features.maps))
+    with pytest.raises(ValueError, match=r"embedding has shape \(2, .*expected \(1, any"):
+        nano.decode(two, box=torch.zeros(1, 4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -174,6 +175,15 @@ def test_one_conversion_is_enough(form: Path, conversions: list[Path]) -> None:
     assert conversions == []
 
 
+def test_a_form_serves_where_nothing_can_be_written(
+    form: Path, conversions: list[Path], monkeypatch: MonkeyPatch
+) -> None:
+    """As in a folder that is shared by many and kept by one."""
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert isinstance(use_openvino(small_sam(), "float32"), Sam)
+    assert conversions == []
+
+
 @pytest.mark.parametrize("file", ["encoder.xml", "encoder.bin", "sha256"])
 @pytest.mark.parametrize("damage", ["changed", "cut", "gone"])
 def test_damaged_form_is_converted_again(
@@ -219,6 +229,19 @@ def test_another_version_replaces_the_form(form: Path, conversions: list[Path]) 
     check_parity(small_vit(), form)
 
 
+def test_forms_that_nobody_uses_are_removed(form: Path, conversions: list[Path]) -> None:
+    """Else every checkpoint that was ever tried would stay on the disk."""
+    unused, used = (form.parents[1] / (16 * name) / form.name for name in ("ab", "cd"))
+    shutil.copytree(form, unused)
+    shutil.copytree(form, used)
+    for path in (unused, form):
+        os.utime(path, (0, 0))
+    converted(small_vit(), SIZE, HASH)  # is there: used now
+    converted(small_vit(), SIZE, "0" * 64)
+    assert len(conversions) == 1
+    assert form.is_dir() and used.is_dir() and not unused.exists()
+
+
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     torch.save(small_sam().state_dict(), tmp_path / "sam.pth")
@@ -259,6 +282,22 @@ def test_auto_does_without_a_folder_that_can_be_written(
     assert not isinstance(model.image_encoder, OpenVINOEncoder)
     with pytest.raises(OSError, match="can't be written"):
         load_model(checkpoint=checkpoint, device="openvino")
+
+
+def test_auto_does_without_openvino_where_that_fails(
+    checkpoint: Path, monkeypatch: MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("Operation aten::foo is unknown.\nA trace of it follows.")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    monkeypatch.setattr(openvino_encoder, "convert", fail)
+    with pytest.warns(match=r"OpenVINO does not run .*, which goes .*: Operation aten::foo is unk"):
+        model = load_model(checkpoint=checkpoint, device="auto")
+    assert isinstance(model, Sam)
+    assert not isinstance(model.image_encoder, OpenVINOEncoder)
+    model.encode(torch.rand(1, 1, SIZE, SIZE))
 
 
 def test_openvino_that_is_not_installed(checkpoint: Path, monkeypatch: MonkeyPatch) -> None:

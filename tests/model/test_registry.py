@@ -92,6 +92,8 @@ def test_folder_full_of_other_things(models_folder: Path) -> None:
     models_folder.mkdir()
     for name in ("notes.json", "a.pth.json", "b.pth", ".json"):
         (models_folder / name).write_text('{"something": "else"}')
+    (models_folder / "folder.json").mkdir()
+    (models_folder / "folder").write_text("no weights")
     assert not any(spec.is_custom for spec in list_models())
 
 

@@ -114,6 +114,8 @@ POINT, LABEL, BOX = torch.zeros(1, 1, 2), torch.ones(1, 1), torch.zeros(1, 4)
         ({"points": POINT * torch.inf, "labels": LABEL}, "points holds NaN or infinite"),
         ({"box": BOX[0]}, r"box has shape \(4,\); expected \(any, 4\)"),
         ({"box": BOX.repeat(2, 1), "points": POINT, "labels": LABEL}, r"'points': 1, 'box': 2"),
+        ({"box": BOX[:0]}, r"box has shape \(0, 4\); expected at least one object"),
+        ({"points": POINT[:, :0], "labels": LABEL[:, :0]}, r"points has shape \(1, 0, 2\); .*one"),
         ({"mask": torch.zeros(1, 64, 64)}, r"mask has shape \(1, 64, 64\); .*\(any, 1, 64, 64\)"),
     ],
 )

@@ -315,11 +315,13 @@ def test_remove_frees_everything(tiny: ModelSpec, offered: Path, models_folder: 
     import_file(write(offered / "a", CONTENT))
     write(models_folder / "tiny_decoder.pt.part", b"123")
     write(models_folder / "tiny_decoder.pt.part.json", b"{}")
+    write(models_folder / f"tiny.pth.{32 * 'a'}.tmp", b"half a copy")
+    write(models_folder / "tiny.pth.mine", b"the user's")
     form = converted_folder(SHA256) / "1.0"
     form.mkdir(parents=True)
     write(form / "encoder.bin", bytes(500))
     assert remove("tiny") >= 10_505
-    assert left(models_folder) == ["openvino"]
+    assert left(models_folder) == ["openvino", "tiny.pth.mine"]
     assert list((models_folder / "openvino").iterdir()) == []
     assert tiny.state == "not installed"
 

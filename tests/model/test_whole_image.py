@@ -271,6 +271,7 @@ def test_conversion_makes_one_or_three_channels() -> None:
         (np.zeros((4, 0)), r"shape \(4, 0\)"),
         (np.full((4, 4), np.nan), "NaN or infinite"),
         (np.full((4, 4), 1e300), "NaN or infinite"),
+        (6e38 * (np.eye(4) - 0.5), "too far apart"),
     ],
 )
 def test_images_that_cannot_be_converted(image: Pixels, sentence: str) -> None:

@@ -14,20 +14,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QDialog, QFileDialog, QLabel, QMessageBox, QPushButton
+from qtpy.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QDialog,
+    QFileDialog,
+    QLabel,
+    QMessageBox,
+    QPushButton,
+)
 
 import napari_sam
 from napari_sam.model import download, registry
 from napari_sam.model.fetch import Cancelled
 from napari_sam.model.registry import ModelSpec, WeightFile
 from napari_sam.widgets import model_jobs
+from napari_sam.widgets.cores import cores
 from napari_sam.widgets.installed import installed
 from napari_sam.widgets.model_list import ROW, ModelList
 from napari_sam.widgets.model_rows import GROUPS, list_rows
 from napari_sam.widgets.models import ModelsWidget
 from napari_sam.widgets.pace import Pace, share_text, size_text, time_text
 from napari_sam.widgets.segment import SegmentWidget
-from napari_sam.widgets.sentences import Sentences, breakable
+from napari_sam.widgets.sentences import Sentences, breakable, without_hashes
 
 from ..model.http_server import serving
 
@@ -233,6 +242,16 @@ def test_closing_while_fetching_stops_it(tiny, server, make_napari_viewer, open_
     assert not tiny.installed
 
 
+def test_closing_stops_fetching_though_somebody_keeps_the_widget(tiny, server, open_dock, qtbot):
+    server.stalls = list(ENDLESS)
+    _, dock, widget = open_dock()
+    fetch(widget, "tiny")
+    wait_for(qtbot, widget, "of 200 kB")
+    dock.destroyOnClose()  # what its ✕ does
+    qtbot.waitUntil(lambda: not installed.jobs, timeout=PATIENCE_MS)
+    assert widget is not None
+
+
 def test_closing_with_a_question_open(tiny, open_dock, qtbot):
     viewer, dock, widget = open_dock()
     choose(widget, "tiny")
@@ -267,6 +286,26 @@ def test_two_docks_agree(tiny, server, open_dock, qtbot):
     wait_for(qtbot, first, "tiny is installed")
     assert state(second) == state(first) == "installed · 200 kB"
     assert button(second, "Remove …").isEnabled()
+
+
+def test_it_stands_in_a_tab_on_the_other_dock(make_napari_viewer, open_dock, qtbot):
+    viewer = make_napari_viewer(show=True)
+    segment = viewer.window.add_dock_widget(SegmentWidget(viewer), name="Segment")
+    qtbot.wait(50)
+    _, dock, _ = open_dock(viewer)
+    assert viewer.window._qt_window.tabifiedDockWidgets(segment) == [dock]
+
+
+def test_cores_are_the_same_in_all_windows(open_dock, qtbot, monkeypatch):
+    monkeypatch.setattr(cores, "_chosen", None)
+    boxes = [open_dock()[2].findChild(QComboBox) for _ in range(2)]
+    assert {box.currentText() for box in boxes} == {"CPU: all"}
+    boxes[0].setFocus()
+    QTest.keyClick(boxes[0], Qt.Key.Key_Down)
+    assert cores.chosen == 1
+    assert {box.currentText() for box in boxes} == {"CPU: 1"}
+    QTest.keyClick(boxes[1], Qt.Key.Key_Up)
+    assert cores.chosen is None
 
 
 def test_it_fits_a_small_screen(open_dock):
@@ -436,3 +475,13 @@ def test_breakable_adds_nothing_that_is_seen(text):
     pieces = breakable(text).split("\u200b")
     assert "".join(pieces) == text
     assert all(len(word) <= 40 for piece in pieces for word in piece.split("/") if word.isalnum())
+
+
+def test_speeds_stay_in_one_piece():
+    assert breakable("120 of 375 MB · 4.2 MB/s") == "120 of 375 MB · 4.2 MB/\u2060s"
+
+
+def test_hashes_are_shortened():
+    assert without_hashes(f"expected SHA-256 {HASH[7:]}, in decade.pth") == (
+        f"expected SHA-256 {HASH[7:15]}…, in decade.pth"
+    )

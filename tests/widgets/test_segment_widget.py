@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import warnings
 import weakref
 
 import numpy as np
@@ -14,7 +15,10 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QPushButton
 
 import napari_sam
+from napari_sam.widgets import segment
+from napari_sam.widgets.installed import installed
 from napari_sam.widgets.segment import SegmentWidget
+from napari_sam.widgets.sentences import Sentences
 
 NO_KEY = Qt.KeyboardModifier.NoModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
@@ -261,6 +265,73 @@ def test_closing_the_window_while_encoding(window, open_dock, hand, model):
     hand.click((100, 120))
     window.close()
     may_go.set()
+
+
+def said(widget):
+    status, _ = widget.findChildren(Sentences)
+    return status.text
+
+
+def test_going_back_to_another_model_waits_for_none(window, open_dock, hand, qtbot, model):
+    """A model that takes long to open keeps nobody who does not want it any more."""
+    _, widget = open_dock()
+    session = napari_sam.session(window)
+    slow, may_go, encode = type(model)(), threading.Event(), model.encode
+    slow.name = "slow"
+    slow.encode = lambda windows: (may_go.wait(20), encode(windows))[1]
+    session.model = slow
+    hand.click((100, 120))
+    qtbot.waitUntil(lambda: "Encoding" in said(widget), timeout=PATIENCE_MS)
+    session.model = model
+    qtbot.waitUntil(lambda: session.mask is not None, timeout=PATIENCE_MS)
+    assert not may_go.is_set()
+    may_go.set()
+
+
+def test_notes_on_the_image_and_warnings_are_shown(window, open_dock, hand, qtbot, model):
+    _, widget = open_dock()
+    session = napari_sam.session(window)
+    _, notes = widget.findChildren(Sentences)
+    hand.click((100, 120))
+    qtbot.waitUntil(lambda: session.mask is not None, timeout=PATIENCE_MS)
+    assert notes.isHidden()
+    odd = np.full((50, 60), np.nan, np.float32)
+    odd[:40] = 1
+    session.image = window.add_image(odd, name="odd")
+    qtbot.waitUntil(lambda: not notes.isHidden(), timeout=PATIENCE_MS)
+    assert notes.text.startswith("Image: ")
+    decode = model.decode
+
+    def warn_and_decode(*args, **kwargs):
+        warnings.warn_explicit("Less memory.", UserWarning, segment.__file__, 1)
+        return decode(*args, **kwargs)
+
+    model.decode = warn_and_decode
+    warnings.simplefilter("always")
+    hand.click((20, 30))
+    qtbot.waitUntil(lambda: "Less memory." in notes.text, timeout=PATIENCE_MS)
+    assert session.status != "Less memory."
+
+
+def test_damaged_weights_are_a_sentence_and_open_once_they_are_there(
+    window, open_dock, qtbot, model, monkeypatch
+):
+    _, widget = open_dock()
+    session = napari_sam.session(window)
+
+    def load_model(name):
+        if not is_whole:
+            raise ValueError(f"{name}.pth is damaged: found {'0' * 64}.")
+        return model
+
+    is_whole = False
+    monkeypatch.setattr("napari_sam.model.load_model", load_model, raising=False)
+    session.model = "vit_b"
+    qtbot.waitUntil(lambda: "damaged" in said(widget), timeout=PATIENCE_MS)
+    assert said(widget) == "vit_b.pth is damaged: found 00000000…."
+    is_whole = True
+    installed.changed.emit()
+    qtbot.waitUntil(lambda: said(widget).startswith("Click an object"), timeout=PATIENCE_MS)
 
 
 def test_3d_says_what_to_do(window, open_dock, hand):

@@ -23,6 +23,8 @@ _NAMES = {
     "axes": "the axes of the image",
     "plane_shape": "the number of planes of the image",
     "level_shapes": "the shapes of the image's levels",
+    "level_factors": "how much the image's levels are reduced",
+    "level_offsets": "where the image's levels start",
     "pixel_type": "the type of the image's pixels",
     "n_channels": "the number of channels that are read",
     "content_hash": "the pixels of the image, in the chosen channels",
@@ -46,6 +48,8 @@ class StoreKey:
         Lengths of the axes other than c, y and x.
     level_shapes : tuple of (int, int)
         Height and width of each level, the finest first.
+    level_factors, level_offsets : tuple of (float, float)
+        Level-0 pixels per pixel of each level, and where it starts, in y and x.
     pixel_type : str
         Name of the numpy type of the raw values.
     n_channels : int
@@ -67,6 +71,8 @@ class StoreKey:
     axes: str
     plane_shape: tuple[int, ...]
     level_shapes: tuple[tuple[int, int], ...]
+    level_factors: tuple[tuple[float, float], ...]
+    level_offsets: tuple[tuple[float, float], ...]
     pixel_type: str
     n_channels: int
     content_hash: str
@@ -99,6 +105,8 @@ class StoreKey:
             axes=image.axes,
             plane_shape=image.plane_shape,
             level_shapes=tuple(level.shape_yx for level in image.levels),
+            level_factors=tuple(level.downsample for level in image.levels),
+            level_offsets=tuple(level.offset for level in image.levels),
             pixel_type=np.dtype(image.dtype).name,
             n_channels=image.n_channels,
             content_hash=hash_content(image),
@@ -147,17 +155,19 @@ def hash_content(image: Image) -> str:
     in any chunks and byte order, have the same hash. At most 16 × 64² pixels are read; a change
     elsewhere goes unnoticed.
     """
-    level = image.levels[0]
     lengths = np.array(image.plane_shape + image.shape_yx)
     sides = np.array([1] * len(image.plane_shape) + [BLOCK_SIZE] * 2)
     # Along each axis in steps of a power of 5: each visits all of a power of two, in its own order.
     strides = 5 ** np.arange(len(lengths))
     places = (np.arange(N_BLOCKS)[:, None] * strides % N_BLOCKS + 0.5) / N_BLOCKS
     starts = (places * lengths).astype(int) // sides * sides
+    starts = np.unique(starts, axis=0)
+    stops = np.minimum(starts + sides, lengths)
+    blocks = [
+        tuple(map(slice, *corners)) for corners in zip(starts.tolist(), stops.tolist(), strict=True)
+    ]
     digest = hashlib.sha256()
-    for *plane, y, x in np.unique(starts, axis=0).tolist():
-        stop_y, stop_x = np.minimum([y + BLOCK_SIZE, x + BLOCK_SIZE], image.shape_yx).tolist()
-        raw = image._pyramid.read(level, tuple(plane), slice(y, stop_y), slice(x, stop_x))
+    for raw in image.read_raw(blocks):
         digest.update(np.ascontiguousarray(raw, raw.dtype.newbyteorder("<")).tobytes())
     return digest.hexdigest()
 

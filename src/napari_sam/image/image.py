@@ -17,7 +17,7 @@ from napari_sam.image.open_source import open_source
 from napari_sam.image.plane import parse_plane
 from napari_sam.image.pyramid import Pyramid, make_pyramid
 from napari_sam.image.resample import axis_weights, resample
-from napari_sam.image.sample import describe_sample, sample_pixels
+from napari_sam.image.sample import Block, describe_sample, read_blocks, sample_pixels
 from napari_sam.image.window import Window
 
 MAX_PIXELS = 1 << 22
@@ -83,6 +83,14 @@ class Image:
                 f" are read."
             )
         self._intensity = intensity
+
+    def __repr__(self) -> str:
+        shape, axes = self.levels[0].array.shape, self.axes
+        return f"Image(axes={axes!r}, shape={shape}, dtype={self.dtype}, levels={len(self.levels)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let another process open the same arrays, with the intensity as it is here."""
+        return Image, (self._pyramid, self.intensity, self.conversion)
 
     @property
     def intensity(self) -> Intensity:
@@ -156,6 +164,21 @@ class Image:
         parts = list(self._read_strips(window, plane, self._level_for(window.step)))
         samples = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
         return np.pad(samples, ((0, 1), (0, 0), (0, 0))) if self.n_channels == 2 else samples
+
+    def read_raw(self, blocks: Sequence[Block]) -> list[NDArray[Any]]:
+        """Read blocks of raw pixels of level 0; a chunk that holds several is decoded once.
+
+        Parameters
+        ----------
+        blocks : sequence of tuple of slice
+            A slice with start and stop for each axis in front of y and x, for y and for x.
+
+        Returns
+        -------
+        list of (C, …) arrays
+            The channels that are read, then the axes of the block.
+        """
+        return read_blocks(self._pyramid, blocks)
 
     def normalize_plane(self, plane: int | Sequence[int]) -> tuple[int, ...]:
         """Return a plane as a tuple of one index per axis in front of Y and X.

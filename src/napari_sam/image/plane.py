@@ -44,9 +44,15 @@ def parse_plane(
             f"There is no plane {plane} in {where}: "
             + (
                 f"it takes one index for each axis in front of rows and columns, below "
-                f"{plane_shape}."
+                f"{plane_shape}, such as plane={example(plane_shape)}."
                 if plane_shape
                 else "it is 2-D, so the only plane is ()."
             )
         )
     return indices
+
+
+def example(plane_shape: tuple[int, ...]) -> int | tuple[int, ...]:
+    """Return the plane in the middle, as users write it."""
+    middle = tuple(length // 2 for length in plane_shape)
+    return middle[0] if len(middle) == 1 else middle

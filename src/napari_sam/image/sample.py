@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -59,20 +59,28 @@ def _sample_level(pyramid: Pyramid) -> Level:
     return good[-1] if good else pyramid.levels[0]
 
 
+def read_blocks(pyramid: Pyramid, blocks: Sequence[Block]) -> list[NDArray[Any]]:
+    """Read blocks of level 0 as (C, …) arrays, with those in the same chunk in one pass."""
+    level = pyramid.levels[0]
+    axes = [*pyramid.plane_axes, "y", "x"]
+    found: dict[tuple[int, ...], NDArray[Any]] = {}
+    for group in _by_chunk(pyramid, level, blocks):
+        bounds = _bounds(group)
+        index = {axis: slice(*bound) for axis, bound in zip(axes, bounds, strict=True)}
+        box = pyramid.read_box(level, index)
+        for block in group:
+            part = (
+                slice(one.start - first, one.stop - first)
+                for one, (first, _) in zip(block, bounds, strict=True)
+            )
+            found[_start(block)] = box[(slice(None), *part)].copy()  # the rest can be let go
+    return [found[_start(block)] for block in blocks]
+
+
 def _iter_boxes(pyramid: Pyramid, level: Level) -> Iterator[dict[str, int | slice]]:
     """Yield what is read in one pass: a block, or every so many pixels around those of a chunk."""
     axes = [*pyramid.plane_axes, "y", "x"]
-    chunks = _chunk_lengths(pyramid, level)
-    blocks = list(_iter_blocks(pyramid, level))
-    if chunk_shape(level.array) is None:
-        groups: Iterable[list[Block]] = ([block] for block in blocks)
-    else:
-        by_chunk: dict[tuple[int, ...], list[Block]] = {}
-        for block in blocks:
-            number = tuple(part.start // side for part, side in zip(block, chunks, strict=True))
-            by_chunk.setdefault(number, []).append(block)
-        groups = by_chunk.values()
-    for group in groups:
+    for group in _by_chunk(pyramid, level, list(_iter_blocks(pyramid, level))):
         around = _around(group)
         yield {
             axis: part.start if axis in pyramid.plane_axes and part.stop == part.start + 1 else part
@@ -80,14 +88,35 @@ def _iter_boxes(pyramid: Pyramid, level: Level) -> Iterator[dict[str, int | slic
         }
 
 
+def _by_chunk(pyramid: Pyramid, level: Level, blocks: Sequence[Block]) -> Iterable[list[Block]]:
+    """Put blocks that start in the same chunk together; each by itself where nothing is chunked."""
+    if chunk_shape(level.array) is None:
+        return [[block] for block in blocks]
+    chunks = _chunk_lengths(pyramid, level)
+    groups: dict[tuple[int, ...], list[Block]] = {}
+    for block in blocks:
+        number = tuple(first // side for first, side in zip(_start(block), chunks, strict=True))
+        groups.setdefault(number, []).append(block)
+    return groups.values()
+
+
+def _start(block: Block) -> tuple[int, ...]:
+    return tuple(part.start for part in block)
+
+
+def _bounds(blocks: list[Block]) -> list[tuple[int, int]]:
+    """Return where the box around blocks starts and stops along each axis."""
+    return [
+        (min(part.start for part in parts), max(part.stop for part in parts))
+        for parts in zip(*blocks, strict=True)
+    ]
+
+
 def _around(blocks: list[Block]) -> Block:
     """Return the box around blocks, with a stride that leaves about as many pixels as they have."""
     if len(blocks) == 1:
         return blocks[0]
-    bounds = [
-        (min(part.start for part in parts), max(part.stop for part in parts))
-        for parts in zip(*blocks, strict=True)
-    ]
+    bounds = _bounds(blocks)
     wanted = len(blocks) * BLOCK_SIZE**2
     *planes, rows, columns = (stop - start for start, stop in bounds)
     stride_planes = math.ceil(math.prod(planes) / len(blocks))
@@ -139,8 +168,8 @@ def describe_sample(sample: NDArray[Any]) -> Iterator[str]:
     is_finite = np.isfinite(sample)
     if n_odd := int(np.count_nonzero(~is_finite)):
         yield (
-            f"{n_odd / sample.size:.2g} of the sampled pixels are NaN or infinite; they are left "
-            f"out of the normalization and read as 0"
+            f"{100 * n_odd / sample.size:.2g} % of the sampled pixels are NaN or infinite; they are "
+            f"left out of the normalization and read as 0"
         )
     for number, (values, good) in enumerate(zip(sample, is_finite, strict=True)):
         finite = values[good]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -35,6 +36,8 @@ class Model(nn.Module, ABC):
         set: not every file of weights tells.
     weights_hash : str or None
         What identifies the weights; None if they were not read from a file.
+    checkpoint : Path or None
+        The file of the weights, if it was named; None if they are installed.
     gains_from_bfloat16 : bool
         Whether the encoder is large enough to compute in bfloat16 unless asked not to.
     """
@@ -45,6 +48,7 @@ class Model(nn.Module, ABC):
     has_instance_maps: bool = False
     conversion: Conversion = "percentiles"
     weights_hash: str | None = None
+    checkpoint: Path | None = None
     gains_from_bfloat16: bool = True
     image_encoder: nn.Module
 

@@ -120,8 +120,10 @@ def check_state_dict(content: object, source: str) -> dict[str, torch.Tensor]:
         raise ValueError(f"{source} holds a {type(content).__name__}; expected named tensors.")
     others = [str(key) for key, value in content.items() if not isinstance(value, torch.Tensor)]
     if others:
+        inner = next((key for key in others if isinstance(content.get(key), Mapping)), None)
+        hint = f" If {inner!r} holds the weights, save that by itself." if inner else ""
         raise ValueError(
-            f"{source} holds more than tensors: {join(others)}; expected named tensors only."
+            f"{source} holds more than tensors: {join(others)}; expected named tensors only.{hint}"
         )
     return {str(key): value for key, value in content.items()}
 
@@ -149,13 +151,14 @@ def published_name(name: str) -> str:
 def fill(model: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> None:
     """Give a network its weights, as float32; the network may be on the meta device.
 
-    The tensors become the network's own (they are copied only to convert half precision), so the
-    weights are in memory once.
+    The weights are copied, so that they no longer depend on the file: a tensor that is mapped from
+    it would end this process if the file became shorter, as when training goes on and writes anew.
 
     Raises
     ------
     ValueError
-        If a tensor is missing, not expected, or of another shape or kind; each sort is named.
+        If a tensor is missing, not expected, or of another shape or kind, or holds NaN or infinite
+        values; each sort is named.
     """
     expected = model.state_dict()
     common = [key for key in expected if key in state]
@@ -164,14 +167,19 @@ def fill(model: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> No
         for key in common
         if describe(state[key]) != describe(expected[key])
     ]
-    missing = [key for key in expected if key not in state]
+    missing = [key for key in expected if key not in state or state[key].is_meta]
     unexpected = [key for key in state if key not in expected]
     problems = {"of another shape": misfits, "missing": missing, "unexpected": unexpected}
     if any(problems.values()):
         told = "; ".join(f"{what}: {join(keys)}" for what, keys in problems.items() if keys)
         raise ValueError(f"{source} does not fit this network. Tensors {told}.")
-    state = {key: state[key].to(like.dtype) for key, like in expected.items()}
-    model.load_state_dict(state, assign=True)
+    own = {key: state[key].to(like.dtype, copy=True) for key, like in expected.items()}
+    if broken := [key for key, tensor in own.items() if not tensor.isfinite().all()]:
+        raise ValueError(
+            f"{source} holds NaN or infinite values, as after a training that went astray: "
+            f"{join(broken)}. Take the weights of an earlier epoch."
+        )
+    model.load_state_dict(own, assign=True)
 
 
 def describe(tensor: torch.Tensor) -> str:

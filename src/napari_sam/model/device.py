@@ -22,11 +22,13 @@ def find_device(device: str | torch.device = "auto") -> torch.device:
         device = next(name for name, available in is_available.items() if available)
     try:
         found = torch.device(device)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise ValueError(
-            f'device is {device!r}; expected "auto", "cpu", "cuda", "cuda:1", … or "mps".'
+            f'device is {device!r}; expected "auto", "cpu", "openvino" (for a SAM on the CPU), '
+            '"cuda", "cuda:1", … or "mps".'
         ) from error
-    if not is_available.get(found.type, False):
+    is_beyond = found.type == "cuda" and (found.index or 0) >= max(1, torch.cuda.device_count())
+    if is_beyond or not is_available.get(found.type, False):
         here = ", ".join(name for name, available in is_available.items() if available)
         raise ValueError(
             f"device is {str(device)!r}, which this machine or this build of torch does not have; "

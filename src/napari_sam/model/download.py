@@ -98,6 +98,11 @@ class Download:
     progress: Progress | None = None
     cancel: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def limit(self) -> int:
+        """No file whose size is only about known is larger than this, in bytes."""
+        return 2 * self.size_bytes
+
     def run(self) -> None:
         """Fetch the file: go on as long as attempts bring something new, and a little longer.
 
@@ -175,10 +180,14 @@ class Download:
 
     def check_size(self, total: int | None) -> None:
         """Raise if the server announces another file than the published one."""
-        if self.is_size_exact and total not in (None, self.size_bytes):
+        if total is None:
+            return
+        is_other = total != self.size_bytes if self.is_size_exact else total > self.limit
+        if is_other:
             discard(self.part)
+            about = "" if self.is_size_exact else "about "
             raise OSError(
-                f"{self.url} announces {total:,} bytes, but the published file has "
+                f"{self.url} announces {total:,} bytes, but the published file has {about}"
                 f"{self.size_bytes:,}: it is another file, or a page of the network in between. "
                 "Nothing was kept."
             )
@@ -188,7 +197,7 @@ class Download:
         import requests
 
         expected = self.size_bytes if self.is_size_exact else origin.total
-        limit = expected or 2 * self.size_bytes
+        limit = expected or self.limit
         end = start
         try:
             origin.write(self.part)

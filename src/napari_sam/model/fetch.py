@@ -17,6 +17,7 @@ from napari_sam.model.record import (
     Record,
     cant_write,
     make_folder,
+    read_record,
     weights_folder,
     write_record,
 )
@@ -62,7 +63,8 @@ def fetch(
     """
     spec = find_model(name)
     if spec.built_in or spec.is_custom:
-        raise ValueError(f"There is nothing to fetch for {name}. {spec.source}")
+        origin = "comes with napari-sam" if spec.built_in else "was imported from a file of yours"
+        raise ValueError(f"There is nothing to fetch for {name}: it {origin}.")
     make_folder()
     check_space(spec)
     cancel = cancel or threading.Event()
@@ -109,14 +111,22 @@ def fetch_file(file: WeightFile, progress: Progress | None, cancel: threading.Ev
         discard(file.part)
 
     with alone(file), quiet(pooch.get_logger()):
+        expected = file.known_hash or hash_at_first_use(file)
         try:
-            pooch.retrieve(file.url, file.known_hash, file.name, weights_folder(), downloader=into)
+            pooch.retrieve(file.url, expected, file.name, weights_folder(), downloader=into)
         except ValueError as error:
             raise ValueError(
-                f"{file.url} does not send what its publisher describes. {error}"
+                f"{file.url} does not send what its publisher describes, or what it sent at first "
+                f"use. {error}"
             ) from error
         record(file)
     return file.target
+
+
+def hash_at_first_use(file: WeightFile) -> str | None:
+    """Return by what a file is known that was here before, or None."""
+    known = read_record(file.target)
+    return None if known is None else f"sha256:{known.sha256}"
 
 
 @contextlib.contextmanager

@@ -65,6 +65,12 @@ def check_prompts(
     if mask is not None:
         check_shape("mask", mask, (None, 1, low_res_size, low_res_size))
     prompts = {"points": points, "box": box, "mask": mask}
+    for name, prompt in prompts.items():
+        if prompt is not None and 0 in prompt.shape:
+            raise ValueError(
+                f"{name} has shape {tuple(prompt.shape)}; expected at least one object, and one "
+                "point for each (label -1 stands for none)."
+            )
     counts = {name: len(prompt) for name, prompt in prompts.items() if prompt is not None}
     if len(set(counts.values())) > 1:
         raise ValueError(f"The prompts are for different numbers of objects: {counts}.")

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from napari_sam.model.inputs import check_shape
+
 
 class InstanceDecoder(nn.Module):
     """Predict foreground, center distance and boundary distance at 16 times the embedding's size.
@@ -177,7 +179,10 @@ def build_instance_decoder(weights: Mapping[str, torch.Tensor], source: str) -> 
             f"The instance decoder in {source} has no tensors base.block.1.weight and "
             "out_conv.weight; expected one that micro-sam has trained."
         )
-    n_outputs, features = weights["out_conv.weight"].shape[:2]
+    base, out = weights["base.block.1.weight"], weights["out_conv.weight"]
+    for tensor in (base, out):
+        check_shape(f"A layer of the instance decoder in {source}", tensor, (None,) * 4)
+    n_outputs, features = out.shape[:2]
     if n_outputs != 3:
         raise ValueError(
             f"The instance decoder in {source} has {n_outputs} outputs; expected 3: foreground, "
@@ -185,7 +190,7 @@ def build_instance_decoder(weights: Mapping[str, torch.Tensor], source: str) -> 
         )
     with torch.device("meta"):
         return InstanceDecoder(
-            embed_dim=weights["base.block.1.weight"].shape[1],
+            embed_dim=base.shape[1],
             features=features,
             learned_upsampling="deconv_out.block.weight" in weights,
         )

@@ -16,7 +16,7 @@ from napari_sam.model.checkpoint import Checkpoint, fill, read_checkpoint, read_
 from napari_sam.model.device import find_device
 from napari_sam.model.instance_decoder import build_instance_decoder
 from napari_sam.model.openvino_encoder import try_openvino, use_openvino
-from napari_sam.model.precision import Precision, set_precision
+from napari_sam.model.precision import Precision, check_precision, set_precision
 from napari_sam.model.registry import ModelSpec, find_model
 
 
@@ -39,9 +39,12 @@ def load_model(
     device : str or torch.device
         ``"auto"`` is the GPU if there is one, else the CPU. ``"openvino"`` is the CPU with the
         image encoder of a SAM run by OpenVINO, which ``"auto"`` does too where it is installed.
+        The first time, the encoder is converted for it, which takes some seconds and as much disk
+        as its weights.
     precision : {"auto", "float32", "bfloat16"}
         Of the image encoder. ``"auto"`` is bfloat16 where that is faster and the masks stay the
-        same, else float32; which it is, is found once for each file of weights.
+        same, else float32. Which it is, is found when a file of weights is first loaded, and takes
+        as long as encoding two windows.
 
     Returns
     -------
@@ -57,6 +60,7 @@ def load_model(
         since it was installed, or is not of the named model.
     """
     target = find_device("cpu" if device == "openvino" else device)
+    check_precision(precision)  # before the weights are read, which takes a while
     spec: ModelSpec | None
     if checkpoint is None:
         spec = find_model(name or "nano")
@@ -67,8 +71,11 @@ def load_model(
     try:
         model = load_files(paths, spec)
     except (FileNotFoundError, ValueError) as error:
+        if spec is None or (spec.built_in and checkpoint is not None):
+            raise
         kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
-        raise kind(f"{error} {spec.source}" if spec else str(error)) from error
+        raise kind(f"{error} {spec.source}") from error
+    model.checkpoint = None if checkpoint is None else paths[0]
     model = model.to(target).eval().requires_grad_(False)
     if device == "openvino":
         use_openvino(model, precision)
@@ -103,7 +110,8 @@ def load_files(paths: Sequence[Path], spec: ModelSpec | None) -> Model:
     architecture = infer_architecture(checkpoint.weights, source)
     if spec is not None and architecture.name != spec.architecture:
         raise ValueError(
-            f"{source} is a {architecture.name}, not {spec.name}, which is a {spec.architecture}."
+            f"{source} is a network of the kind {architecture.name}, but {spec.name} is of the "
+            f"kind {spec.architecture}. Leave the name away to load it as what it is."
         )
 
     state, decoder = used_weights(architecture, checkpoint.weights), None

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from napari_sam.model.base import Model
 from napari_sam.model.features import Features
-from napari_sam.model.inputs import check_prompts, check_windows
+from napari_sam.model.inputs import check_prompts, check_shape, check_windows
 from napari_sam.model.memory import in_batches
 from napari_sam.model.nano_decoder import NanoMaskDecoder
 from napari_sam.model.nano_encoder import NanoImageEncoder
@@ -85,6 +85,7 @@ class Nano(Model):
     ) -> tuple[Tensor, Tensor]:
         """Segment N objects of one window."""
         check_prompts(points, labels, box, mask, self.low_res_size)
+        check_shape("the image embedding", features.maps[0], (1, None, None, None))
         n = next(len(prompt) for prompt in (points, box, mask) if prompt is not None)
         if points is None or labels is None:
             points, labels = torch.zeros(n, 1, 2), torch.full((n, 1), -1)

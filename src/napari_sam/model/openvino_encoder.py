@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 import threading
+import time
 import warnings
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from filelock import FileLock
@@ -18,12 +20,21 @@ from torch import nn
 
 from napari_sam.model.base import Model
 from napari_sam.model.check import hash_of
-from napari_sam.model.precision import MIN_AGREEMENT, Precision, coin_masks, mean_iou
+from napari_sam.model.precision import (
+    MIN_AGREEMENT,
+    Precision,
+    check_precision,
+    coin_masks,
+    mean_iou,
+)
 from napari_sam.model.record import converted_folder, make_folder
 from napari_sam.model.sam import Sam
 
 if TYPE_CHECKING:
     import openvino
+
+UNUSED_DAYS = 30
+"""After so long, what was made of weights that nobody has loaded is removed."""
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
 """Precision → OpenVINO's name for it."""
@@ -61,8 +72,7 @@ def use_openvino(model: Model, precision: Precision = "auto") -> Model:
     OSError
         If the converted encoder can't be written.
     """
-    if precision not in get_args(Precision):
-        raise ValueError(f'precision is {precision!r}; expected "auto", "float32" or "bfloat16".')
+    check_precision(precision)
     if not is_installed():
         raise ValueError(
             'OpenVINO is not installed. Run pip install "napari-sam[openvino]", or use another '
@@ -74,20 +84,29 @@ def use_openvino(model: Model, precision: Precision = "auto") -> Model:
             'weights. Use another device, such as "cpu".'
         )
     form = converted(model.image_encoder, model.image_size, model.weights_hash)
-    model.image_encoder = OpenVINOEncoder(form)  # frees the torch weights
     if precision == "auto":
         precision = choose_precision(model, form)
-    if precision != "float32":
-        model.image_encoder = OpenVINOEncoder(form, precision)
+    model.image_encoder = OpenVINOEncoder(form, precision)  # frees the torch weights
     return model
 
 
 def try_openvino(model: Model, precision: Precision = "auto") -> bool:
-    """Do `use_openvino` where it is possible, and return whether it was."""
+    """Do `use_openvino` where it is possible, and return whether it was.
+
+    If OpenVINO itself fails, which a warning tells, the encoder stays torch's.
+    """
     is_possible = is_installed() and isinstance(model, Sam) and model.weights_hash is not None
-    with contextlib.suppress(OSError):  # no place for the converted encoder
+    try:
         return is_possible and use_openvino(model, precision) is model
-    return False
+    except OSError:  # no place for the converted encoder
+        return False
+    except Exception as error:  # its kinds of errors, and those of torch's export, are many
+        reason = str(error).partition("\n")[0]
+        warnings.warn(
+            f"OpenVINO does not run {model.name}, which goes on more slowly without it: {reason}",
+            stacklevel=3,
+        )
+        return isinstance(model.image_encoder, OpenVINOEncoder)
 
 
 class OpenVINOEncoder(nn.Module):
@@ -160,7 +179,8 @@ def converted(encoder: nn.Module, image_size: int, weights_hash: str) -> Path:
     """Return the folder with OpenVINO's form of an image encoder; convert it if there is none.
 
     The form holds the weights as they are, float32, and is kept beside the files of weights. It is
-    made anew if it is damaged, or was made by another version of this package or of OpenVINO.
+    made anew if it is damaged, or was made by another version of this package or of OpenVINO, and
+    removed some time after its last use.
 
     Parameters
     ----------
@@ -176,10 +196,15 @@ def converted(encoder: nn.Module, image_size: int, weights_hash: str) -> Path:
     OSError
         If the form can't be written.
     """
-    make_folder()
     folder = converted_folder(weights_hash)
-    folder.mkdir(parents=True, exist_ok=True)
     form = folder / f"{version('napari-sam')} {version('openvino')}"
+    if is_whole(form):
+        with contextlib.suppress(OSError):  # others may keep it, and let us only read
+            os.utime(form)
+        return form
+    make_folder()
+    remove_unused(folder.parent)
+    folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):  # another process may be about to do the same
         if not is_whole(form):
             for unusable in folder.iterdir():  # damaged, outdated, or given up while half-written
@@ -188,6 +213,17 @@ def converted(encoder: nn.Module, image_size: int, weights_hash: str) -> Path:
                 convert(encoder, image_size, Path(part) / form.name)
                 (Path(part) / form.name).replace(form)
     return form
+
+
+def remove_unused(folder: Path) -> None:
+    """Remove the forms that nobody has used for `UNUSED_DAYS`.
+
+    Those of installed models also go with their model; other weights were loaded from elsewhere.
+    """
+    for form in folder.glob("*/*"):
+        with contextlib.suppress(OSError):
+            if time.time() - form.stat().st_mtime > UNUSED_DAYS * 24 * 60 * 60:
+                shutil.rmtree(form)
 
 
 def convert(encoder: nn.Module, image_size: int, form: Path) -> None:
@@ -238,7 +274,7 @@ def choose_precision(model: Sam, form: Path) -> Literal["float32", "bfloat16"]:
     Parameters
     ----------
     model : Sam
-        Whose encoder is the form in float32. It is back when this returns.
+        Whose encoder is the form; it is replaced if masks have to be compared.
     form : Path
         What `converted` returned.
     """
@@ -250,11 +286,10 @@ def choose_precision(model: Sam, form: Path) -> Literal["float32", "bfloat16"]:
     try:
         iou = float(noted.read_text())
     except (OSError, ValueError):
-        exact = model.image_encoder
+        model.image_encoder = OpenVINOEncoder(form)
         expected = coin_masks(model)
         model.image_encoder = OpenVINOEncoder(form, "bfloat16")
         iou = mean_iou(coin_masks(model), expected)
-        model.image_encoder = exact
         with contextlib.suppress(OSError):
             noted.write_text(str(iou))
     return "bfloat16" if iou >= MIN_AGREEMENT else "float32"

@@ -28,6 +28,12 @@ VERDICTS = "bfloat16-agreement"
 """File in the folder of weights that keeps what `agreement` has found."""
 
 
+def check_precision(precision: object) -> None:
+    """Raise ValueError unless this is a `Precision`."""
+    if precision not in get_args(Precision):
+        raise ValueError(f'precision is {precision!r}; expected "auto", "float32" or "bfloat16".')
+
+
 def set_precision(model: Model, precision: Precision = "auto") -> None:
     """Let a model's image encoder compute in float32 or bfloat16.
 
@@ -45,8 +51,7 @@ def set_precision(model: Model, precision: Precision = "auto") -> None:
     ValueError
         If the precision is unknown, or the device does not have it.
     """
-    if precision not in get_args(Precision):
-        raise ValueError(f'precision is {precision!r}; expected "auto", "float32" or "bfloat16".')
+    check_precision(precision)
     if precision == "bfloat16" and model.device.type == "mps":
         raise ValueError(
             'precision is "bfloat16", which is not supported on MPS; use "float32" or "auto".'

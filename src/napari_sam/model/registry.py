@@ -181,7 +181,9 @@ def find_model(name: str) -> ModelSpec:
         if spec.name == name:
             return spec
     names = ", ".join(spec.name for spec in models)
-    raise ValueError(f"There is no model {name!r}; there are {names}.")
+    is_file = str(name).endswith((".pt", ".pth", ".safetensors"))
+    hint = " A file of weights is loaded by load_model(checkpoint=PATH)." if is_file else ""
+    raise ValueError(f"There is no model {name!r}; there are {names}.{hint}")
 
 
 def built_in() -> ModelSpec:
@@ -223,9 +225,8 @@ def custom() -> list[ModelSpec]:
     specs = []
     for beside in weights_folder().glob("*.json"):
         path = beside.with_suffix("")
-        with contextlib.suppress(
-            LookupError, TypeError, ValueError
-        ):  # using the file says what is wrong
+        # Using the file says what is wrong.
+        with contextlib.suppress(LookupError, OSError, TypeError, ValueError):
             record = read_record(path)
             if record is not None and record.model is not None and path.is_file():
                 specs.append(custom_spec(path.name, record))

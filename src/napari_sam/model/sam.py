@@ -124,9 +124,13 @@ class Sam(Model):
             return super().instance_maps(features)
         _, channels, height, width = self.prompt_encoder.grid_positions().shape
         check_shape("the image embedding", features.maps[0], (None, channels, height, width))
-        embeddings = features.maps[0].to(self.device)
+        decoder = self.instance_decoder
+
+        def maps(some: slice) -> tuple[torch.Tensor, ...]:
+            return (decoder(features.maps[0][some].to(self.device)),)
+
         # One window at a time: at the full size of the window, maps are large.
-        return torch.cat([self.instance_decoder(embedding) for embedding in embeddings.split(1)])
+        return in_batches(self, maps, len(features), batch=1)[0]
 
 
 class ViTSize(NamedTuple):

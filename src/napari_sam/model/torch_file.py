@@ -113,6 +113,11 @@ def read_torch_zip(path: Path) -> FileContent:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         check_is_torch_zip(names)
+        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+            raise _OtherFormat(
+                "was packed again, with compression, which torch would take for the numbers "
+                "themselves; expected the file as torch.save wrote it."
+            )
         damaged = archive.testzip()
     if damaged is not None:
         raise ValueError(f"the checksum of its part {damaged} is wrong")

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from napari_sam.model import registry
 from napari_sam.model.check import check, check_published, hash_of, published_files
+from napari_sam.model.download import Origin
 from napari_sam.model.record import (
     Record,
     converted_folder,
@@ -250,13 +251,7 @@ def remove(name: str) -> int:
     spec = find_model(name)
     if spec.built_in:
         raise ValueError(f"{name} comes with napari-sam and can't be removed.")
-    folder = weights_folder()
-    there = [
-        path
-        for file in spec.files
-        for path in [folder / file.name, *folder.glob(f"{file.name}.*")]
-        if path.is_file()
-    ]
+    there = [path for file in spec.files for path in traces(file) if path.is_file()]
     if not there:
         raise ValueError(f"{name} is not installed: there is nothing to remove.")
     freed = remove_converted(spec)
@@ -268,6 +263,12 @@ def remove(name: str) -> int:
             raise OSError(f"{path} can't be removed: {error.strerror}.") from error
         freed += size_bytes
     return freed
+
+
+def traces(file: WeightFile) -> list[Path]:
+    """Return where installing a file leaves something: itself, its record, what is unfinished."""
+    unfinished = [file.part, Origin.path(file.part), *file.target.parent.glob(f"{file.name}.*.tmp")]
+    return [file.target, record_path(file.target), *unfinished]
 
 
 def remove_converted(spec: ModelSpec) -> int:

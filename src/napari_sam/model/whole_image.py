@@ -153,7 +153,7 @@ def to_uint8(image: ArrayLike) -> NDArray[np.uint8]:
     Raises
     ------
     ValueError
-        If the image has another shape, or holds NaN or infinite values.
+        If the image has another shape, or holds NaN, infinite or immense values.
     """
     values = np.asarray(image)
     if values.ndim not in (2, 3) or 0 in values.shape:
@@ -163,11 +163,14 @@ def to_uint8(image: ArrayLike) -> NDArray[np.uint8]:
         )
     if values.ndim == 3:
         values = values[:, :, :3]
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         values = values.astype(np.float32)
+        values -= values.min(axis=(0, 1))
     if not np.isfinite(values).all():
-        raise ValueError("The image holds NaN or infinite values; replace them by finite numbers.")
-    values -= values.min(axis=(0, 1))
+        raise ValueError(
+            "The image holds NaN or infinite values, or some that are too far apart for float32; "
+            "replace them by others."
+        )
     values /= values.max(axis=(0, 1)) + np.float32(1e-7)
     levels = (values * 255).astype(np.uint8)
     if levels.ndim == 2 or levels.shape[2] == 3:

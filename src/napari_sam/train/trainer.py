@@ -58,6 +58,10 @@ STAGES = (
 and gives the decoder something to look at."""
 
 
+SAVE_EVERY = 200
+"""Steps between two checkpoints, and between two lines of the log."""
+
+
 def learning_rate(progress: float, steps_in_stage: int, peak: float) -> float:
     """Cosine from the peak to a fiftieth of it, with a linear warm-up in every stage."""
     cosine = (1 + math.cos(math.pi * min(progress, 1.0))) / 2
@@ -197,7 +201,7 @@ class Trainer:
                 averages[name].lerp_(value, 1 - decay)
         return {"loss": loss.item(), **figures}
 
-    def run(self, save_every: int = 200) -> None:
+    def run(self, save_every: int = SAVE_EVERY) -> None:
         """Train to the end of the last stage; log means over `save_every` steps."""
         recent: list[dict[str, float]] = []
         started, end = time.monotonic(), 0

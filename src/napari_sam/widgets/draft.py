@@ -12,6 +12,7 @@ from napari_sam.prompts import Prompts
 if TYPE_CHECKING:
     from napari_sam.masks import Candidates, Mask
 
+NO_IMAGE = "Open an image to begin, or a sample: File ▸ Open Sample."
 READY = "Click an object. Shift+click what does not belong to it."
 
 

@@ -58,9 +58,11 @@ class History:
         """Move to after the step undone last; the caller has changed it again."""
         self._done.append(self._undone.pop())
 
-    def drop(self) -> None:
-        """Take the last step out for good."""
-        self._done.pop()
+    def take_back(self, draft: Draft) -> Draft:
+        """Drop the steps that led to a draft without an answer; return the last that has one."""
+        while draft.is_waiting and self._done:
+            draft = self._done.pop().before
+        return draft
 
     def clear(self) -> None:
         """Forget everything."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
+from weakref import WeakMethod
 
 from qtpy.QtCore import QObject, Signal
-from superqt.utils import GeneratorWorker, create_worker
+
+from napari_sam.widgets.main_thread import main_thread
+from napari_sam.widgets.overheard import overhearing
 
 
 class Work(Protocol):
@@ -17,28 +23,45 @@ class Work(Protocol):
         """Yield what is being done, a sentence at a time, and at last the answer, if any."""
 
 
+@dataclass(frozen=True)
+class Warned:
+    """A warning that was given meanwhile."""
+
+    text: str
+
+
+class Ended:
+    """Work is done; nothing more is heard of it."""
+
+
 class Lane(QObject):
-    """Does work in a thread; all signals arrive on the main thread.
+    """Does work in a thread of its own; all signals are emitted on the main thread.
 
     A request for a click holds all clicks before it, so to keep only the latest of those that wait
-    loses none.
+    loses none. The thread knows no object of Qt but the `main_thread`, which outlives it.
     """
 
     progressed = Signal(str)
     answered = Signal(object, object)
     failed = Signal(object, object)
+    warned = Signal(object, str)
     idle = Signal()
 
     def __init__(self) -> None:
         super().__init__()
-        self._current: Work | None = None
+        main_thread()
         self._next: Work | None = None
-        self._worker: GeneratorWorker[Any, None, None] | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._current: Work | None = None
+        self._is_stopped = threading.Event()
+        self._thread = ThreadPoolExecutor(1, "napari-sam")
 
     @property
-    def is_busy(self) -> bool:
-        """Whether there is work going on."""
-        return self._current is not None
+    def current(self) -> Work | None:
+        """The work going on, if any."""
+        return self._current
 
     def submit(self, work: Work) -> None:
         """Have something done, as soon as what is going on has ended."""
@@ -46,42 +69,57 @@ class Lane(QObject):
         if self._current is None:
             self._start()
 
+    def abandon(self) -> None:
+        """Forget all work, so that the next need not wait; what is going on ends unheard."""
+        self.stop()
+        self._begin()
+
     def stop(self) -> None:
-        """Forget all work; what is going on ends unheard."""
+        """Forget all work, for good; what is going on ends unheard."""
         self._next = self._current = None
-        if self._worker is not None:
-            with suppress(TypeError):  # Qt has cut them itself, if the dock is gone already
-                self._worker.yielded.disconnect(self._on_yielded)
-                self._worker.finished.disconnect(self._on_finished)
-            self._worker.quit()
-            self._worker = None
+        self._is_stopped.set()
+        self._thread.shutdown(wait=False)
 
     def _start(self) -> None:
         self._current, self._next = self._next, None
         if self._current is None:
-            self._worker = None
             self.idle.emit()
-            return
-        self._worker = create_worker(_run, self._current, _ignore_errors=True)
-        self._worker.yielded.connect(self._on_yielded)
-        self._worker.finished.connect(self._on_finished)
-        self._worker.start()
+        elif not self._is_stopped.is_set():
+            tell = partial(_tell, WeakMethod(self._hear), self._is_stopped)
+            self._thread.submit(_run, self._current, tell, self._is_stopped)
 
-    def _on_yielded(self, news: Any) -> None:
-        if isinstance(news, str):
+    def _hear(self, news: Any) -> None:
+        if isinstance(news, Ended):
+            self._start()
+        elif isinstance(news, str):
             self.progressed.emit(news)
+        elif isinstance(news, Warned):
+            self.warned.emit(self._current, news.text)
         elif isinstance(news, Exception):
             self.failed.emit(self._current, news)
         else:
             self.answered.emit(self._current, news)
 
-    def _on_finished(self, nothing: None = None) -> None:
-        self._start()
+
+def _run(work: Work, tell: Callable[[Any], None], is_stopped: threading.Event) -> None:
+    """Do the work, in the thread; ends early if nobody is left to hear of it."""
+    with overhearing(lambda text: tell(Warned(text))):
+        try:
+            for news in work.iter_answer():
+                tell(news)
+                if is_stopped.is_set() or not threading.main_thread().is_alive():
+                    return
+        except Exception as error:
+            tell(error)
+    tell(Ended())
 
 
-def _run(work: Work) -> Iterator[Any]:
-    """Do the work; an error comes out like an answer, as workers would swallow some kinds."""
-    try:
-        yield from work.iter_answer()
-    except Exception as error:
-        yield error
+def _tell(hear: WeakMethod[Callable[[Any], None]], is_stopped: threading.Event, news: Any) -> None:
+    """Let the main thread hear some news, if the lane is still there and wants to."""
+
+    def hand_over() -> None:
+        method = hear()
+        if method is not None and not is_stopped.is_set():
+            method(news)
+
+    main_thread().call(hand_over)

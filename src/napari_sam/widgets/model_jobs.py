@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from threading import Event, main_thread
 from typing import TYPE_CHECKING
 
 from napari_sam.model.fetch import fetch
@@ -65,6 +65,8 @@ class Job:
     def report(self, done: int, total: int | None) -> None:
         """Take note of the progress, in bytes; called in the thread."""
         self.done, self.total = done, total
+        if not main_thread().is_alive():  # napari has been left
+            self.cancel.set()
 
     def iter_answer(self) -> Iterator[Said]:
         """Do it, and yield how it ended."""

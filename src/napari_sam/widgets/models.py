@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QTimer, QUrl
+from qtpy.QtCore import QEvent, QTimer, QUrl
 from qtpy.QtGui import QDesktopServices, QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
+    QComboBox,
     QHBoxLayout,
     QMenu,
     QProgressBar,
@@ -21,6 +22,7 @@ from qtpy.QtWidgets import (
 
 from napari_sam.model.fetch import Cancelled
 from napari_sam.model.weights import weights_folder
+from napari_sam.widgets.cores import cores
 from napari_sam.widgets.installed import installed
 from napari_sam.widgets.lane import Lane
 from napari_sam.widgets.links import Links
@@ -36,13 +38,19 @@ from napari_sam.widgets.model_list import ModelList
 from napari_sam.widgets.model_questions import FetchDialog, ask_path, ask_remove
 from napari_sam.widgets.model_rows import list_rows
 from napari_sam.widgets.pace import Pace
-from napari_sam.widgets.sentences import Sentences
+from napari_sam.widgets.segment import SegmentWidget
+from napari_sam.widgets.sentences import Sentences, without_hashes
 from napari_sam.widgets.session import session
+from napari_sam.widgets.tabs import share_place
 
 if TYPE_CHECKING:
     import napari
 
 WELCOME = "Models are fetched once and then work without a network. Double-click one to use it."
+CORES_TIP = (
+    "How many cores models may compute with, in all windows; fewer leave more to other programs. "
+    "Takes effect with the next click or hover. OpenVINO, if installed, has its own settings."
+)
 LOOK_MS = 200
 
 
@@ -63,8 +71,8 @@ class ModelsWidget(QWidget):
         self._lane = Lane()
         self._links = Links()
         self._jobs: list[Job] = []  # the one going on, if any; shared with _close
-        self._pace = Pace()
-        self._was_busy = False
+        self._pace, self._warnings = Pace(), list[str]()
+        self._was_busy = self._is_placed = False
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._build()
@@ -72,6 +80,7 @@ class ModelsWidget(QWidget):
         # Runs when the dock is closed for good, which napari tells in no other way.
         self.destroyed.connect(partial(_close, self._links, self._lane, self._jobs))
         self._show_rows()
+        self._show_cores()
         self._list.choose(self._session.model)
         self._say(WELCOME)
 
@@ -97,21 +106,27 @@ class ModelsWidget(QWidget):
         menu.addAction("A folder of files …", self._ask_folder)
         self._import.setMenu(menu)
         self._folder = _button("Open folder", "")
+        self._cores = QComboBox()
+        self._cores.addItems([f"CPU: {n or 'all'}" for n in range(cores.n_all + 1)])
+        self._cores.setToolTip(CORES_TIP)
 
         column = QVBoxLayout(self)
         column.addWidget(self._list, 1)
         column.addWidget(self._about)
         column.addWidget(self._work)
         column.addWidget(self._status)
-        column.addWidget(_row(self._import, self._folder))
+        column.addWidget(_row(self._import, self._folder, self._cores))
 
     # Who tells whom
 
     def _link(self) -> None:
         self._links.add(installed.changed, self._show_rows)
         self._links.add(self._session.layers_changed, self._show_rows)
+        self._links.add(cores.changed, self._show_cores)
+        self._cores.activated.connect(self._choose_cores)
         self._lane.answered.connect(self._on_answered)
         self._lane.failed.connect(self._on_failed)
+        self._lane.warned.connect(self._on_warned)
         self._timer.timeout.connect(self._look)
         self._list.chosen.connect(self._show_current)
         self._list.used.connect(self._use_or_fetch)
@@ -127,11 +142,24 @@ class ModelsWidget(QWidget):
         super().showEvent(event)
         self._show_rows()
         self._timer.start()
+        if not self._is_placed:
+            self._is_placed = True
+            QTimer.singleShot(0, self._place)  # napari has not placed the dock yet
+
+    def _place(self) -> None:
+        share_place(self, SegmentWidget)
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         """Watch nothing while nobody looks; what is going on goes on."""
         super().hideEvent(event)
         self._timer.stop()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Stop fetching as soon as the dock has been closed, which takes it its widget."""
+        super().changeEvent(event)
+        is_moved = event is not None and event.type() == QEvent.Type.ParentChange
+        if is_moved and self.parentWidget() is None:
+            self._stop()
 
     # What the user asks for
 
@@ -171,6 +199,9 @@ class ModelsWidget(QWidget):
     def _start_import(self, path: str) -> None:
         self._start(import_job(Path(path)))
 
+    def _choose_cores(self, n_cores: int) -> None:
+        cores.chosen = n_cores or None
+
     def _open_folder(self) -> None:
         folder = weights_folder()
         try:
@@ -186,7 +217,7 @@ class ModelsWidget(QWidget):
         if self._jobs:
             return
         self._jobs.append(job)
-        self._pace = Pace()
+        self._pace, self._warnings = Pace(), list[str]()
         self._say(f"{job.doing} …")
         self._cancel.setVisible(job.is_fetch)
         self._cancel.setEnabled(True)
@@ -206,7 +237,6 @@ class ModelsWidget(QWidget):
             if job.is_fetch and not job.cancel.is_set() and (job.done or job.total):
                 self._show_progress(job)
         if installed.jobs or self._was_busy:
-            self._was_busy = bool(installed.jobs)
             self._show_rows()
 
     def _show_progress(self, job: Job) -> None:
@@ -229,16 +259,23 @@ class ModelsWidget(QWidget):
         else:
             self._end(str(error) or type(error).__name__, is_error=True)
 
+    def _on_warned(self, job: Job, text: str) -> None:
+        self._warnings.append(text)
+
     def _end(self, text: str, *, is_error: bool = False) -> None:
         self._jobs.clear()
-        self._say(text, is_error=is_error)
+        self._say("\n".join([text, *self._warnings]), is_error=is_error)
         installed.changed.emit()
 
     # What there is
 
     def _show_rows(self) -> None:
+        self._was_busy = bool(installed.jobs)
         self._list.show_rows(list_rows(self._session.model))
         self._show_current()
+
+    def _show_cores(self) -> None:
+        self._cores.setCurrentIndex(cores.chosen or 0)
 
     def _show_current(self) -> None:
         row = self._list.current
@@ -255,7 +292,8 @@ class ModelsWidget(QWidget):
         self._folder.setToolTip(f"Weights are kept in {weights_folder()}")
 
     def _say(self, text: str, *, is_error: bool = False) -> None:
-        self._status.say(f"⚠ {text}" if is_error else text)
+        self._status.say(f"⚠ {without_hashes(text)}" if is_error else text)
+        self._status.setToolTip(text if is_error else "")
 
 
 def _close(links: Links, lane: Lane, jobs: list[Job], gone: object = None) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakValueDictionary
+
+from napari_sam.model import list_models
+from napari_sam.widgets.cores import cores
 
 if TYPE_CHECKING:
     from napari_sam.embedding.embeddings import Embeddings
@@ -50,22 +53,50 @@ class Predictor:
         Shared by the predictors of a session.
     model_name : str
         For messages.
+
+    Attributes
+    ----------
+    warnings : list of str
+        What was warned of meanwhile; a sentence each.
     """
 
     def __init__(self, image: Image, model: Lazy[Model], model_name: str) -> None:
         self.image = image
         self.model_name = model_name
+        self.warnings: list[str] = []
+        self._has_failed = False
         self._model = model
         self._embeddings = Lazy(self._embed)
 
+    @property
+    def notes(self) -> str:
+        """What the user should know: what is odd about the image, once measured, and warnings."""
+        note = self._embeddings.get().image.note if self._embeddings.is_made else ""
+        return "\n".join([f"Image: {note}."] * bool(note) + self.warnings)
+
+    def shares_model(self, other: Predictor) -> bool:
+        """Whether another one uses the same model."""
+        return self._model is other._model
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether model or image could not be opened; only a click is worth another try."""
+        return self._has_failed
+
     def iter_answer(self) -> Iterator[str]:
         """Open the model and measure the image, if not yet done; yield a sentence for each."""
-        if not self._model.is_made:
-            yield f"Opening the model {self.model_name} …"
-            self._model.get()
-        if not self._embeddings.is_made:
-            yield "Measuring the intensity of the image …"
-            self._embeddings.get()
+        cores.apply()
+        try:
+            if not self._model.is_made:
+                yield _opening(self.model_name)
+                self._model.get()
+            if not self._embeddings.is_made:
+                yield "Measuring the intensity of the image …"
+                self._embeddings.get()
+        except Exception:
+            self._has_failed = True
+            raise
+        self._has_failed = False
 
     def iter_predict(
         self, prompts: Prompts, plane: tuple[int, ...], *, follow: bool = True
@@ -75,6 +106,7 @@ class Predictor:
         Parameters are those of `segment_object`.
         """
         yield from self.iter_answer()
+        # torch is slow to import; here that happens in the thread that needs it.
         from napari_sam.segment import segment_object
         from napari_sam.segment.windows import first_window
 
@@ -84,11 +116,10 @@ class Predictor:
         yield segment_object(embeddings, prompts, plane=plane, follow=follow)
 
     def _embed(self) -> Embeddings:
-        # torch is slow to import; here that happens in the thread that needs it.
         from napari_sam.embedding import Embeddings
 
         embeddings = Embeddings(self.image, self._model.get())
-        embeddings.image.intensity  # noqa: B018  # measured now, not while a window is read
+        embeddings.image.note  # noqa: B018  # measured now, not while a window is read
         return embeddings
 
 
@@ -103,12 +134,16 @@ class Request:
 
     def iter_answer(self) -> Iterator[str | Candidates]:
         """Yield what is being done, a sentence at a time, and at last the candidates."""
-        return self.predictor.iter_predict(self.prompts, self.plane, follow=not self.is_hover)
+        if not (self.is_hover and self.predictor.is_hopeless):
+            yield from self._iter_answer()
 
     def answer(self) -> Candidates:
         """Return the candidates."""
-        *_, candidates = self.iter_answer()
+        *_, candidates = self._iter_answer()
         return candidates  # type: ignore[return-value]  # the last thing yielded
+
+    def _iter_answer(self) -> Iterator[str | Candidates]:
+        return self.predictor.iter_predict(self.prompts, self.plane, follow=not self.is_hover)
 
     def asks_as(self, other: Request) -> bool:
         """Whether another request asks the same."""
@@ -119,19 +154,29 @@ class Request:
         )
 
 
+_by_name: WeakValueDictionary[str, Lazy[Any]] = WeakValueDictionary()
+
+
 def lazy_model(model: str | Model) -> Lazy[Any]:
-    """Return a model of the registry, by name, or a model itself, as something to open later."""
+    """Return a model of the registry, by name, or a model itself, as something to open later.
+
+    While somebody still uses a model, or is about to open it, all who name it share it.
+    """
     if not isinstance(model, str):
         return Lazy(lambda: model)
+    if (shared := _by_name.get(model)) is not None:
+        return shared
 
     def load() -> Model:
-        import torch
-
         from napari_sam.model import load_model
 
-        # One core is left to the window, else it draws in fits and starts.
-        cores = max(1, (os.cpu_count() or 2) - 1)
-        torch.set_num_threads(min(cores, torch.get_num_threads()))
         return load_model(model)
 
-    return Lazy(load)
+    lazy = _by_name[model] = Lazy(load)
+    return lazy
+
+
+def _opening(name: str) -> str:
+    is_fitted = any(spec.name == name and not spec.built_in for spec in list_models())
+    once = " The first time takes longer: it is fitted to this computer." if is_fitted else ""
+    return f"Opening the model {name} …{once}"

@@ -30,7 +30,8 @@ from napari_sam.widgets.keys import DROP, KEEP, REDO, UNDO, Action
 from napari_sam.widgets.lane import Lane, Work
 from napari_sam.widgets.links import Links
 from napari_sam.widgets.mouse import Mouse
-from napari_sam.widgets.predictor import Request
+from napari_sam.widgets.predictor import Predictor, Request
+from napari_sam.widgets.sentences import Sentences, without_hashes
 from napari_sam.widgets.session import scene
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ HINTS = {
 KEYS_ASLEEP = "Click the image to give the keys back to this tool."
 TO_FETCH = "Fetch it in the Models dock."
 TOOLS = {"points": "Click", "box": "Box"}
+PROGRESS_STYLE = """
+QProgressBar { border: none; background: rgba(128, 128, 128, 60); }
+QProgressBar::chunk { background: rgb(86, 180, 233); }
+"""
 TOOL_TIPS = {
     "points": "Click an object; Shift+click what does not belong to it; click a point to drop it.",
     "box": "Draw a rectangle around an object; clicks work as well.",
@@ -71,13 +76,12 @@ class SegmentWidget(QWidget):
         self._scene = scene(viewer)
         self._session = self._scene.session
         self._mouse = Mouse(self._scene)
-        self._for_drafts, self._for_hover, self._for_chores = Lane(), Lane(), Lane()
+        self._lanes = self._for_drafts, self._for_hover, self._for_chores = Lane(), Lane(), Lane()
         self._links = Links()
         self._build()
         self._link()
         # Runs when the dock is closed for good, which napari tells in no other way.
-        lanes = (self._for_drafts, self._for_hover, self._for_chores)
-        self.destroyed.connect(partial(_close, self._links, self._mouse, lanes))
+        self.destroyed.connect(partial(_close, self._links, self._mouse, self._lanes))
         self._session.adopt_image()
         self._session.prepare()
         self._show_layers()
@@ -110,14 +114,14 @@ class SegmentWidget(QWidget):
         self._progress.setRange(0, 0)
         self._progress.setTextVisible(False)
         self._progress.setFixedHeight(4)
+        self._progress.setStyleSheet(PROGRESS_STYLE)
         keep_size = self._progress.sizePolicy()
         keep_size.setRetainSizeWhenHidden(True)
         self._progress.setSizePolicy(keep_size)
         self._progress.hide()
-        self._status, self._hint = QLabel(), QLabel(KEYS_ASLEEP)
-        self._status.setWordWrap(True)
-        self._status.setMinimumHeight(3 * self._status.fontMetrics().lineSpacing())
-        self._status.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._status, self._notes = Sentences(2), Sentences(1)
+        self._notes.hide()
+        self._hint = QLabel(KEYS_ASLEEP)
         self._hint.setWordWrap(True)
         self._hint.setEnabled(False)
 
@@ -131,6 +135,7 @@ class SegmentWidget(QWidget):
         column.addWidget(self._progress)
         column.addWidget(self._status)
         column.addWidget(self._hint)
+        column.addWidget(self._notes)
         column.addStretch(1)
 
     def _fill_models(self) -> None:
@@ -176,13 +181,14 @@ class SegmentWidget(QWidget):
         link(session.draft_changed, self._show_draft)
         link(session.layers_changed, self._show_layers)
         link(session.status_changed, self._show_status)
-        link(installed.changed, self._fill_models)
+        link(installed.changed, self._on_installed)
         for event in ("inserted", "removed", "reordered", "renamed"):
             link(getattr(layers.events, event), self._show_layers)
         link(layers.selection.events.active, self._show_hint)
-        for lane in (self._for_drafts, self._for_hover, self._for_chores):
+        for lane in self._lanes:
             lane.answered.connect(session.accept)
             lane.failed.connect(session.fail)
+            lane.warned.connect(self._on_warned)
             lane.progressed.connect(self._show_progress)
             lane.idle.connect(self._hide_progress)
         self._image.activated.connect(self._choose_image)
@@ -194,11 +200,15 @@ class SegmentWidget(QWidget):
 
     def _do(self, work: Work) -> None:
         if not isinstance(work, Request):
-            self._for_chores.submit(work)
-        elif work.is_hover:
-            self._for_hover.submit(work)
+            lane = self._for_chores
         else:
-            self._for_drafts.submit(work)
+            lane = self._for_hover if work.is_hover else self._for_drafts
+        predictor = _predictor(work)
+        for each in self._lanes:
+            old = _predictor(each.current)
+            if predictor and old and not predictor.shares_model(old):
+                each.abandon()  # who has chosen another model waits for that one only
+        lane.submit(work)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Begin to listen to the mouse."""
@@ -210,6 +220,10 @@ class SegmentWidget(QWidget):
         """Leave the mouse alone while the dock is hidden, or under another one."""
         super().hideEvent(event)
         self._mouse.disconnect()
+
+    def _on_installed(self) -> None:
+        self._fill_models()
+        self._session.prepare()  # the model chosen may have become one that can be opened
 
     # What the user chose
 
@@ -256,17 +270,30 @@ class SegmentWidget(QWidget):
         self._show_status(self._session.status)
 
     def _show_status(self, text: str) -> None:
-        self._status.setText(text)
+        self._status.say(without_hashes(text))
+        self._status.setToolTip(text if without_hashes(text) != text else "")
+        self._show_notes()
+
+    def _show_notes(self) -> None:
+        notes = self._session.notes
+        self._notes.say(notes)
+        self._notes.setVisible(bool(notes))
+        self._image.setToolTip(notes)
+
+    def _on_warned(self, work: Work, text: str) -> None:
+        predictor = _predictor(work)
+        if predictor and text not in predictor.warnings:
+            predictor.warnings.append(text)
+            self._show_notes()
 
     def _show_progress(self, text: str) -> None:
         self._progress.show()
-        self._status.setText(text)
+        self._status.say(text)
 
     def _hide_progress(self) -> None:
-        lanes = (self._for_drafts, self._for_hover, self._for_chores)
-        if not any(lane.is_busy for lane in lanes):
+        if not any(lane.current for lane in self._lanes):
             self._progress.hide()
-            self._status.setText(self._session.status)
+            self._show_status(self._session.status)
 
     def _show_hint(self, event: Any = None) -> None:
         active = self._session.viewer.layers.selection.active
@@ -281,6 +308,12 @@ def _close(links: Links, mouse: Mouse, lanes: Iterable[Lane], gone: object = Non
     mouse.disconnect()
     for lane in lanes:
         lane.stop()
+
+
+def _predictor(work: Work | None) -> Predictor | None:
+    """Return the predictor that some work is for, if it is for one."""
+    predictor = work.predictor if isinstance(work, Request) else work
+    return predictor if isinstance(predictor, Predictor) else None
 
 
 def _row(*widgets: QWidget) -> QHBoxLayout:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from napari_sam.widgets.draft import READY, Draft
+from napari_sam.widgets.draft import NO_IMAGE, READY, Draft
 from napari_sam.widgets.history import History, Step
 from napari_sam.widgets.hover import Hover
 from napari_sam.widgets.in_order import go_on, in_order
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from napari_sam.model.base import Model
 
 Plane = tuple[int, ...] | None
-NO_IMAGE = "Open an image to begin, or a sample: File ▸ Open Sample."
 
 
 class SegmentSession:
@@ -56,8 +55,7 @@ class SegmentSession:
         self._source = Source()
         self._target = Target()
         self._history = History()
-        self._draft = Draft()
-        self._hover = Hover()
+        self._draft, self._hover = Draft(), Hover()
         self.is_held_up = False
         self.held_up: list[Callable[[], Any]] = []
         self.status = NO_IMAGE
@@ -140,9 +138,10 @@ class SegmentSession:
 
     def prepare(self) -> None:
         """Have all that can be done before the first click done by whoever listens to `asked`."""
-        for work in (self._source.predictor, self._target.uncounted):
-            if work is not None:
-                self.asked.emit(work)
+        if self._source.predictor is not None and self._source.predictor.is_hopeless:
+            self._say_draft()  # instead of why; it is said again if nothing has changed
+        for work in filter(None, (self._source.predictor, self._target.uncounted)):
+            self.asked.emit(work)
 
     # The object being made
 
@@ -165,6 +164,11 @@ class SegmentSession:
     def hovered(self) -> tuple[Mask, tuple[int, ...], bool] | None:
         """What a click under the cursor would select: mask, plane, and whether positive."""
         return self._hover.shown
+
+    @property
+    def notes(self) -> str:
+        """What is odd about the image, and what the model has warned of; known once it is open."""
+        return self._source.predictor.notes if self._source.predictor else ""
 
     # Commands
 
@@ -195,6 +199,7 @@ class SegmentSession:
         """Take one point away, by its position in ``draft.prompts.points``."""
         self._change(self._draft.without_point(index), wait)
 
+    @in_order
     def remove_box(self, *, wait: bool = True) -> None:
         """Take the box away."""
         self._change(self._draft.without_box(), wait)
@@ -243,8 +248,7 @@ class SegmentSession:
     @in_order
     def undo(self, *, wait: bool = True) -> None:
         """Take back the last prompt or commit."""
-        step = self._history.last
-        if step is None:
+        if (step := self._history.last) is None:
             self._say("There is nothing to undo.")
             return
         if step.written is not None:
@@ -256,8 +260,7 @@ class SegmentSession:
     @in_order
     def redo(self, *, wait: bool = True) -> None:
         """Do again what was undone last."""
-        step = self._history.next
-        if step is None:
+        if (step := self._history.next) is None:
             self._say("There is nothing to do again.")
             return
         if step.written is not None:
@@ -313,15 +316,13 @@ class SegmentSession:
 
     def fail(self, request: Any, error: Exception) -> None:
         """Take back prompts that could not be answered, and say why. Main thread only."""
-        if isinstance(request, Request):
-            if request.predictor is not self._source.predictor:
-                return
-            self.leave()
+        predictor = getattr(request, "predictor", request)
+        if isinstance(predictor, Predictor) and predictor is not self._source.predictor:
+            return
+        self.leave()
         if self._draft.is_waiting and getattr(request, "prompts", None) is self._draft.prompts:
             self.is_held_up, self.held_up = False, []
-            while self._draft.is_waiting and (step := self._history.last):
-                self._history.drop()
-                self._set_draft(step.before)
+            self._set_draft(self._history.take_back(self._draft))
         self._say(str(error) or type(error).__name__)
 
     # Inside
@@ -335,21 +336,16 @@ class SegmentSession:
         return self._source.predictor
 
     def _open(self, layer: ImageLayer | None) -> None:
-        old = self._source.layer
-        self._source.open(layer)
-        if old is not None:
-            old.events.data.disconnect(self._on_image_data)
-        if layer is not None:
-            layer.events.data.connect(self._on_image_data)
+        self._source.open(layer, self._on_image_data)
         self.is_held_up, self.held_up = False, []
         self._history.clear()
         self._resume(Draft(), wait=False)
 
     def _draft_on(self, plane: tuple[int, ...] | None) -> Draft:
         """Return the draft to add to: a new one, if the plane is another."""
-        image = self._predictor.image
-        if plane is None and self._source.layer is not None:
-            plane = current_plane(self.viewer, self._source.layer)
+        image, layer = self._predictor.image, self._source.layer
+        if plane is None and layer is not None:
+            plane = current_plane(self.viewer, layer)
         plane = image.normalize_plane(plane or ())
         return self._draft if self._draft.plane == plane else Draft(plane)
 

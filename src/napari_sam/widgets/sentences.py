@@ -41,7 +41,7 @@ class Sentences(QScrollArea):
     @property
     def text(self) -> str:
         """What is said."""
-        return self._label.text().replace("\u200b", "")
+        return re.sub("[\u200b\u2060]", "", self._label.text())
 
     def say(self, text: str) -> None:
         """Show a text from its beginning."""
@@ -71,5 +71,14 @@ class Sentences(QScrollArea):
 
 
 def breakable(text: str) -> str:
-    """Let long addresses, paths and hashes wrap: after slashes, or anywhere."""
-    return re.sub(r"([/\\])(?=[^/\\])|(\w{16})(?=\w)", "\\1\\2\u200b", text)
+    """Let long addresses, paths and hashes wrap: after slashes, or anywhere; but no speeds."""
+    return re.sub(r"\S{17,}", _breakable, text.replace("MB/s", "MB/\u2060s"))
+
+
+def without_hashes(text: str) -> str:
+    """Shorten hashes to what tells them apart."""
+    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{24,}\b", r"\1…", text)
+
+
+def _breakable(word: re.Match[str]) -> str:
+    return re.sub(r"([/\\])(?=[^/\\])|(\w{16})(?=\w)", "\\1\\2\u200b", word[0])

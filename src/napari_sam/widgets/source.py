@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from napari_sam.widgets.layers import open_layer
@@ -32,9 +33,16 @@ class Source:
         self.predictor: Predictor | None = None
         self._model = lazy_model("nano")
 
-    def open(self, layer: ImageLayer | None) -> None:
-        """Take an image layer, or none; if it cannot be opened, nothing changes."""
+    def open(self, layer: ImageLayer | None, on_data: Callable[[], None]) -> None:
+        """Take an image layer, or none; if it cannot be opened, nothing changes.
+
+        `on_data`, a method that is held weakly, is called when its data become others.
+        """
         image = None if layer is None else open_layer(layer)
+        if self.layer is not None:
+            self.layer.events.data.disconnect(on_data)
+        if layer is not None:
+            layer.events.data.connect(on_data)
         self.layer = layer
         self.predictor = None if image is None else Predictor(image, self._model, self.model_name)
 

@@ -1,0 +1,54 @@
+"""How many CPU cores models may compute with: as many as torch takes, until the user chooses."""
+
+from __future__ import annotations
+
+import os
+
+from psygnal import Signal
+
+
+class Cores:
+    """The choice of the user, for all windows of this process.
+
+    Attributes
+    ----------
+    changed : Signal
+        Emitted after another choice.
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        self._chosen: int | None = None
+        self._before: int | None = None
+
+    @property
+    def n_all(self) -> int:
+        """How many cores there are."""
+        return os.cpu_count() or 1
+
+    @property
+    def chosen(self) -> int | None:
+        """How many the user wants models to take; None leaves torch alone."""
+        return self._chosen
+
+    @chosen.setter
+    def chosen(self, n_cores: int | None) -> None:
+        if n_cores != self._chosen:
+            self._chosen = n_cores
+            self.changed.emit()
+
+    def apply(self) -> None:
+        """Let torch follow the choice; call this in the thread that is about to compute."""
+        if self._chosen is None and self._before is None:
+            return
+        import torch
+
+        if self._before is None:
+            self._before = torch.get_num_threads()
+        n_threads = self._chosen or self._before
+        if torch.get_num_threads() != n_threads:
+            torch.set_num_threads(n_threads)
+
+
+cores = Cores()
