@@ -6,13 +6,15 @@ import hashlib
 import json
 from importlib.metadata import entry_points
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from napari_sam import cli, list_models
-from napari_sam.model import download, registry
+from napari_sam.model import download, registry, weights
 from napari_sam.model.download import Download
 from napari_sam.model.registry import ModelSpec, WeightFile
+from napari_sam.train.trainer import Trainer
 
 
 @pytest.fixture
@@ -33,7 +35,8 @@ def run(*arguments, answer=None):
 
 
 @pytest.mark.parametrize("arguments", [[], ["list"]])
-def test_models_are_listed_with_their_license(arguments):
+def test_models_are_listed_with_their_license(arguments, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     result = run(*arguments)
     lines = result.output.splitlines()
     assert result.exit_code == 0
@@ -43,6 +46,15 @@ def test_models_are_listed_with_their_license(arguments):
         len({line.index(spec.licence) for spec, line in zip(list_models(), lines, strict=True)})
         == 1
     )
+
+
+def test_the_list_fits_into_a_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run().output.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines if line[0] != " "] == [m.name for m in list_models()]
+    told = " ".join(line.strip() for line in lines if line[0] == " ")
+    assert told == " ".join(spec.description for spec in list_models())
 
 
 def test_models_are_listed_for_programs(tiny, tmp_path, models_folder):
@@ -67,7 +79,7 @@ def test_fetching(tiny, models_folder, monkeypatch):
     monkeypatch.setattr(Download, "run", lambda self: self.part.write_bytes(b"not really weights"))
     result = run("fetch", "tiny", "--yes")
     assert result.exit_code == 0
-    assert f"tiny is installed: {models_folder / 'tiny.pth'}" in result.output
+    assert result.output == f"tiny is installed: {models_folder / 'tiny.pth'}\n"  # and no bar
     assert run("fetch", "tiny").exit_code == 0  # there is nothing to ask
 
 
@@ -107,6 +119,25 @@ def test_import_verify_and_remove(tiny, tmp_path, models_folder):
     assert list(models_folder.iterdir()) == []
 
 
+def test_import_of_a_checkpoint_tells_how_to_use_it(tmp_path, monkeypatch):
+    spec = ModelSpec("my_cells", "Mine.", "vit_b", "?", (WeightFile("my_cells.pt", None, 9),))
+    monkeypatch.setattr(weights, "import_file", lambda path, name: spec)
+    assert "load_model('my_cells') loads it" in run("import", tmp_path / "my cells.pt").output
+
+
+def test_training_can_be_stopped_with_the_keyboard(tmp_path, monkeypatch):
+    def stop(self):
+        raise KeyboardInterrupt
+
+    image = np.zeros((64, 64), np.uint8)
+    image[20:40, 20:40] = 1
+    np.savez(tmp_path / "squares.npz", image_000=image, label_000=image)
+    monkeypatch.setattr(Trainer, "run", stop)
+    result = CliRunner().invoke(cli.app, ["train", str(tmp_path), str(tmp_path / "run")])
+    assert result.exit_code == 130
+    assert f"napari-sam train {tmp_path} {tmp_path / 'run'}' goes on" in result.output
+
+
 def test_import_of_a_folder(tiny, tmp_path):
     (tmp_path / "notes.txt").write_text("Notes.")
     result = run("import", tmp_path)
@@ -127,7 +158,7 @@ def test_without_arguments_the_commands_are_named():
         (["evaluate", "nothing-here", "--model", "sam3"], "There is no model 'sam3'"),
         (["train", "nothing-here", "run"], "no .npz file"),
         (["models", "fetch", "sam3"], "There is no model 'sam3'"),
-        (["models", "fetch", "nano"], "nothing to fetch for nano"),
+        (["models", "fetch", "nano"], "nothing to fetch for nano: it comes with napari-sam"),
         (["models", "remove", "nano"], "comes with napari-sam"),
         (["models", "remove", "vit_b"], "nothing to remove"),
         (["models", "import", "nothing-here"], "no file 'nothing-here'"),

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from napari_sam import cli_models
+from napari_sam import cli_embed, cli_models
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 app.add_typer(cli_models.app, name="models")
+app.command()(cli_embed.embed)
 
 
 @app.callback()
@@ -28,11 +29,20 @@ def train(
     """Train the built-in model, and write its weights to RUN/nano.safetensors."""
     from napari_sam.train.export import export_weights
     from napari_sam.train.planes import read_folder
-    from napari_sam.train.trainer import Trainer
+    from napari_sam.train.trainer import SAVE_EVERY, Trainer
 
     trainer = Trainer(read_folder(images), run, device=device)
-    typer.echo(f"step {trainer.step} of {trainer.total_steps}; the log is {run / 'log.csv'}")
-    trainer.run()
+    typer.echo(
+        f"step {trainer.step} of {trainer.total_steps}; every {SAVE_EVERY} steps it is saved, and "
+        f"gets a line in {run / 'log.csv'}"
+    )
+    try:
+        trainer.run()
+    except KeyboardInterrupt:
+        typer.echo(
+            f"Stopped. 'napari-sam train {images} {run}' goes on from what is saved.", err=True
+        )
+        raise typer.Exit(130) from None
     size = export_weights(trainer.checkpoint, run / "nano.safetensors")
     typer.echo(f"{run / 'nano.safetensors'}: {size / 1e6:.1f} MB")
 

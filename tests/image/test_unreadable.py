@@ -133,7 +133,7 @@ def test_masked_arrays_are_refused() -> None:
 def test_values_that_are_no_numbers_are_left_out_and_told() -> None:
     data = np.arange(10_000, dtype=np.float32).reshape(100, 100)
     image = open_image(np.where(data < 100, np.nan, data))
-    assert "0.01 of the sampled pixels are NaN or infinite" in image.note
+    assert "1 % of the sampled pixels are NaN or infinite" in image.note
     assert image.intensity == open_image(data[1:]).intensity
     data[0] = np.inf
     assert "left out of the normalization and read as 0" in open_image(data).note

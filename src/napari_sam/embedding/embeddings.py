@@ -6,9 +6,11 @@ import math
 import os
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,6 +24,9 @@ from napari_sam.image.image import Image
 from napari_sam.image.window import Window
 from napari_sam.model.base import Model
 from napari_sam.model.features import Features
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 MIN_STEP = 1 / 8
 """A small image is not magnified further: there is nothing more to see."""
@@ -61,7 +66,7 @@ class Embeddings:
     cache_bytes : int
         Bound of the memory kept for features. A window larger than that is encoded at every call.
     store : path, optional
-        A folder in which the features of tiles are kept as well, see `EmbeddingStore`: made if there
+        A folder in which the features of tiles are kept, see `EmbeddingStore`: made if there
         is nothing yet, else continued. Default: they are kept in memory only.
 
     Raises
@@ -78,7 +83,7 @@ class Embeddings:
         model: Model,
         *,
         halo: int | None = None,
-        cache_bytes: int = 1 << 30,
+        cache_bytes: int = 1 << 28,
         store: str | os.PathLike[str] | None = None,
     ) -> None:
         if not isinstance(image, Image):
@@ -227,10 +232,12 @@ class Embeddings:
         planes: Iterable[int | tuple[int, ...]] = ((),),
         *,
         steps: Iterable[float] | None = None,
-    ) -> Iterator[Progress]:
-        """Fill the store with the tiles of some planes, one at a time.
+        client: Client | None = None,
+    ) -> Generator[Progress, None, None]:
+        """Fill the store with the tiles of some planes, one at a time or on several workers.
 
-        May be stopped or killed at any moment: what is stored stays, and the next call goes on.
+        May be stopped or killed at any moment: what is stored stays, and the next call goes on. A
+        worker that dies is replaced by the others; none left, it waits until there is one.
 
         Parameters
         ----------
@@ -238,18 +245,23 @@ class Embeddings:
             Default: that of an image which has only one.
         steps : iterable of float, optional
             Default: the base step.
+        client : distributed.Client, optional
+            Of a dask cluster whose workers read the image and write the store under the same paths
+            as this process, and have the model's weights; each loads them once, on the device that
+            suits it. Default: everything is computed here.
 
         Yields
         ------
         Progress
-            After every tile.
+            After every tile; from workers, in any order.
 
         Raises
         ------
         ValueError
-            If there is no store, or a plane lies outside the image.
+            If there is no store, or a plane lies outside the image; or if workers can't open the
+            image or the model, since these are in memory or not on their disk.
         OSError
-            If the disk is full, read-only or gone.
+            If the disk is full, read-only or gone, or the workers are.
         """
         if self.store is None:
             raise ValueError(
@@ -259,11 +271,34 @@ class Embeddings:
         steps = [self.base_step] if steps is None else list(steps)
         n_tiles = sum(len(planes) * math.prod(self.grid(step).tiles) for step in steps)
         n_done = n_tiles - sum(self.store.count_missing(planes, step) for step in steps)
-        for step in steps:
-            for window in self.store.iter_missing(planes, step):
-                self.store.put(window, self._encode(window))
+        missing = (window for step in steps for window in self.store.iter_missing(planes, step))
+        with closing(self._iter_stored(missing, client)) as stored:
+            for window in stored:
                 n_done += 1
                 yield Progress(n_done, n_tiles, window)
+
+    def store_tile(self, window: Window) -> bool:
+        """Encode a tile and store it, unless it is stored; tell whether that had to be done.
+
+        Raises
+        ------
+        OSError
+            If the disk is full, read-only or gone.
+        """
+        if self.store is None or window in self.store:
+            return False
+        self.store.put(window, self._encode(window))
+        return True
+
+    def _iter_stored(
+        self, missing: Iterator[Window], client: Client | None
+    ) -> Generator[Window, None, None]:
+        if client is None:
+            yield from filter(self.store_tile, missing)
+        else:
+            from napari_sam.embedding.distributed import iter_on_workers
+
+            yield from iter_on_workers(self, missing, client)
 
     def _encode(self, window: Window) -> Features:
         samples = torch.from_numpy(self.image.read(window))[None]

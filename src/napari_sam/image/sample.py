@@ -168,8 +168,8 @@ def describe_sample(sample: NDArray[Any]) -> Iterator[str]:
     is_finite = np.isfinite(sample)
     if n_odd := int(np.count_nonzero(~is_finite)):
         yield (
-            f"{100 * n_odd / sample.size:.2g} % of the sampled pixels are NaN or infinite; they are "
-            f"left out of the normalization and read as 0"
+            f"{100 * n_odd / sample.size:.2g} % of the sampled pixels are NaN or infinite; they "
+            f"are left out of the normalization and read as 0"
         )
     for number, (values, good) in enumerate(zip(sample, is_finite, strict=True)):
         finite = values[good]
