@@ -34,6 +34,8 @@ from napari_sam.segment import segment_object
 
 from .comparison import spread
 
+pytestmark = pytest.mark.openvino
+
 HASH = hashlib.sha256(b"weights").hexdigest()
 SIZE = 64
 
