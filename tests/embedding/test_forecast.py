@@ -9,26 +9,14 @@ import pytest
 import torch
 
 from napari_sam.embedding.forecast import Forecast, forecast
-from napari_sam.embedding.key import StoreKey
 from napari_sam.embedding.packing import StoredType
 from napari_sam.embedding.store import EmbeddingStore
-from napari_sam.image import Intensity
 from napari_sam.model.features import Features
 
-KEY = StoreKey(
-    axes="zyx",
-    plane_shape=(4,),
-    level_shapes=((100, 150),),
-    level_factors=((1.0, 1.0),),
-    level_offsets=((0.0, 0.0),),
-    pixel_type="uint8",
-    n_channels=1,
-    content_hash="a" * 64,
-    intensity=Intensity((0.0,), (255.0,)),
-    model_name="fake",
-    image_size=64,
-    weights_hash="b" * 64,
-    halo=8,
+from . import filling_store
+
+KEY = replace(
+    filling_store.KEY, plane_shape=(4,), level_shapes=((100, 150),), image_size=64, halo=8
 )
 FEATURES = Features((torch.ones(1, 8, 4, 4), torch.ones(1, 2, 8, 8)))
 

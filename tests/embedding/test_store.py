@@ -30,19 +30,15 @@ from napari_sam.embedding.store import EmbeddingStore
 from napari_sam.image import Intensity, Window
 from napari_sam.model.features import Features
 
-KEY = StoreKey(
-    axes="zyx",
+from . import filling_store
+
+KEY = replace(
+    filling_store.KEY,
     plane_shape=(3,),
     level_shapes=((100, 150), (50, 75)),
     level_factors=((1.0, 1.0), (2.0, 2.0)),
     level_offsets=((0.0, 0.0), (0.0, 0.0)),
-    pixel_type="uint8",
-    n_channels=1,
-    content_hash="a" * 64,
-    intensity=Intensity((0.0,), (255.0,)),
-    model_name="fake",
     image_size=64,
-    weights_hash="b" * 64,
     halo=8,
 )
 
@@ -393,7 +389,7 @@ def test_opening_reads_one_small_file(store: EmbeddingStore, window: Window) -> 
     for file in store.path.rglob("*"):
         if file.is_file() and file.parent != store.path:
             file.write_bytes(b"not looked at")
-    EmbeddingStore(store.path, KEY)
+    assert EmbeddingStore(store.path, KEY).key == KEY
 
 
 @pytest.mark.parametrize(

@@ -127,3 +127,8 @@ def load(ours: Sam, reference: Any) -> Sam:
     state = {k: v for k, v in reference.state_dict().items() if not k.startswith(unused)}
     ours.load_state_dict(state, assign=True)
     return ours.eval()
+
+
+def epsilons(model: nn.Module) -> dict[str, float]:
+    """What each norm adds to the variance: too little to show in the answers."""
+    return {name: part.eps for name, part in model.named_modules() if hasattr(part, "eps")}

@@ -25,7 +25,7 @@ from napari_sam.model.sam import (
 )
 from napari_sam.model.tiny_vit import UNUSED_PREFIXES, TinyViT
 
-from .comparison import Answers, ask_ours, ask_reference, differences, load, spread
+from .comparison import Answers, ask_ours, ask_reference, differences, epsilons, load, spread
 from .references import build_reference
 
 SMALL = {
@@ -104,9 +104,6 @@ def test_keys_and_shapes_are_the_official_ones(
 
 
 def test_norms_add_the_same_epsilon(ours: Sam, reference: Any) -> None:
-    def epsilons(model: nn.Module) -> dict[str, float]:
-        return {name: part.eps for name, part in model.named_modules() if hasattr(part, "eps")}
-
     assert epsilons(ours).items() <= epsilons(reference).items()
 
 

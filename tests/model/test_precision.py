@@ -184,6 +184,7 @@ def test_an_encoder_that_torch_does_not_run_is_left_alone(monkeypatch: MonkeyPat
     monkeypatch.setattr(precision, "agreement", lambda model: pytest.fail("asked"))
     for wanted in ("auto", "bfloat16", "float32"):
         set_precision(model, wanted)  # type: ignore[arg-type]
+        assert {weights.dtype for weights in model.parameters()} == {torch.float32}
 
 
 def test_unknown_precision() -> None:

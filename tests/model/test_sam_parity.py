@@ -19,7 +19,7 @@ from napari_sam.model.mask_decoder import MaskDecoder
 from napari_sam.model.sam import VIT_SIZES, Sam, ViTSize, build_sam
 from napari_sam.model.transformer import TwoWayBlock
 
-from .comparison import Answers, ask_ours, ask_reference, differences, load, spread
+from .comparison import Answers, ask_ours, ask_reference, differences, epsilons, load, spread
 from .references import build_reference
 
 SMALL = ViTSize(embed_dim=48, depth=4, num_heads=3, global_blocks=(1, 3))
@@ -92,10 +92,6 @@ def test_keys_and_shapes_are_the_official_ones(
 
 def test_norms_add_the_same_epsilon(ours: Sam, reference: Any) -> None:
     """Too small to show in the numbers above."""
-
-    def epsilons(model: nn.Module) -> dict[str, float]:
-        return {name: part.eps for name, part in model.named_modules() if hasattr(part, "eps")}
-
     assert epsilons(ours) == epsilons(reference)
 
 

@@ -16,7 +16,7 @@ from torch import nn
 from napari_sam.model import bottleneck, tiny_vit
 from napari_sam.model.sam import Sam, TinyViTSize, build_mobile_sam
 
-from .comparison import Answers, ask_ours, ask_reference, differences, load, spread
+from .comparison import Answers, ask_ours, ask_reference, differences, epsilons, load, spread
 from .references import build_reference
 
 SMALL = TinyViTSize((16, 24, 32, 320), (1, 1, 2, 1), (1, 3, 2, 5), (7, 7, 14, 7))
@@ -69,10 +69,6 @@ def test_keys_and_shapes_are_the_official_ones(segment_anything_hq: ModuleType) 
 
 def test_norms_add_the_same_epsilon(ours: Sam, reference: Any) -> None:
     """Too small to show in the numbers above."""
-
-    def epsilons(model: nn.Module) -> dict[str, float]:
-        return {name: part.eps for name, part in model.named_modules() if hasattr(part, "eps")}
-
     assert epsilons(ours).items() <= epsilons(reference).items()
 
 
