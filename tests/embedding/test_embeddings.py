@@ -314,3 +314,47 @@ def test_a_click_is_answered_though_the_disk_is_full(
     embeddings.features(embeddings.window_at(290, 390))  # said once
     with pytest.raises(OSError, match="full"):
         list(make(store=tmp_path / "other.zarr").iter_compute())
+
+
+@pytest.mark.parametrize(
+    ("planes", "expected"),
+    [(2, [2]), (np.int64(1), [1]), (range(2), [0, 1]), ([(1,), 0, 1], [1, 0]), (None, [0, 1, 2])],
+)
+def test_planes_are_one_or_several_or_all(planes: Any, expected: list[int], tmp_path: Path) -> None:
+    embeddings = make((3, 64, 64), store=tmp_path / "image.zarr")
+    done = list(embeddings.iter_compute(planes))
+    assert [progress.window.plane[0] for progress in done] == expected
+    assert [progress.n_done for progress in done] == [*range(1, len(expected) + 1)]
+    assert done[-1].n_tiles == len(expected)
+
+
+def test_the_only_plane_of_an_image_without_more(tmp_path: Path) -> None:
+    embeddings = make((64, 64), store=tmp_path / "image.zarr")
+    assert [progress.window.plane for progress in embeddings.iter_compute()] == [()]
+    assert not list(embeddings.iter_compute([()]))
+
+
+def test_steps_are_one_or_several(tmp_path: Path) -> None:
+    embeddings = make((300, 400), store=tmp_path / "image.zarr")
+    assert {progress.window.step for progress in embeddings.iter_compute(steps=4)} == {4}
+    assert {progress.window.step for progress in embeddings.iter_compute(steps=[4, 8])} == {8}
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"planes": 3}, ValueError, r"no plane 3 in the image.*such as plane=1"),
+        ({"planes": [(0, 1)]}, ValueError, r"no plane \(0, 1\).*one index for each axis"),
+        ({"planes": 1.5}, TypeError, r"The plane is 1.5; expected an integer"),
+        ({"planes": "all"}, TypeError, r"The plane is 'a'; expected an integer"),
+        ({"planes": 1, "steps": 3}, ValueError, "power of two"),
+        ({"planes": 1, "steps": [1, 0]}, ValueError, "power of two"),
+    ],
+)
+def test_planes_and_steps_that_do_not_exist_are_refused(
+    options: dict[str, Any], error: type[Exception], message: str, tmp_path: Path
+) -> None:
+    embeddings = make((3, 300, 400), store=tmp_path / "image.zarr")
+    with pytest.raises(error, match=message):
+        next(embeddings.iter_compute(**options))
+    assert embeddings.model.shapes == []

@@ -19,7 +19,7 @@ def test_levels_halve_and_are_plain_zarr_arrays() -> None:
     assert [level.shape for level in levels] == [
         (3000, 5000), (1500, 2500), (750, 1250), (375, 625), (188, 313),
     ]  # fmt: skip
-    assert all(isinstance(level, zarr.Array) and level.chunks == (256, 256) for level in levels)
+    assert all(isinstance(level, zarr.Array) and level.chunks == (128, 128) for level in levels)
 
 
 def test_any_size_costs_nothing_until_it_is_read() -> None:

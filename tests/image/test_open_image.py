@@ -90,9 +90,9 @@ def test_levels_of_other_channels_are_refused() -> None:
         open_image([np.zeros((3, 8, 8)), np.zeros((1, 4, 4))], axes="cyx")
 
 
-def test_levels_with_fewer_planes_are_left_out() -> None:
+def test_levels_with_fewer_time_points_are_left_out() -> None:
     shapes = [(8, 64, 64), (8, 32, 32), (4, 16, 16)]
-    image = open_image([np.zeros(shape) for shape in shapes])
+    image = open_image([np.zeros(shape) for shape in shapes], axes="tyx")
     assert [level.shape_yx for level in image.levels] == [(64, 64), (32, 32)]
 
 

@@ -156,6 +156,22 @@ def test_the_coarsest_level_that_is_fine_enough_is_read(
     assert [bool(one.requests) for one in levels] == [k == level for k in range(4)]
 
 
+def test_levels_that_merge_planes_are_read_where_others_are_too_large(counting: Any) -> None:
+    levels = [np.zeros((9, 512, 512), np.float32)]
+    levels[0] += np.arange(9)[:, None, None]
+    for factor in (2, 4, 8, 16):
+        planes = -(-9 // factor)
+        merged = [levels[0][factor * k : factor * (k + 1), 0, 0].mean() for k in range(planes)]
+        shape = (planes, 512 // factor, 512 // factor)
+        levels.append(np.broadcast_to(np.array(merged, "f")[:, None, None], shape))
+    image = open_image([counting(level) for level in levels], intensity=Intensity((0,), (10,)))
+    for step, expected in [(1, 5), (2, 5), (4, 5), (8, (4 + 5) / 2), (16, (4 + 5 + 6 + 7) / 4)]:
+        found = image.read(Window(0, 0, 32, step, (5,)))
+        np.testing.assert_allclose(found, expected / 10, rtol=1e-5)
+    np.testing.assert_allclose(image.read(Window(0, 0, 32, 16, (8,))), 0.8, rtol=1e-5)
+    np.testing.assert_allclose(image.read(Window(0, 0, 32, 16, (3,))), 0.15, rtol=1e-5)
+
+
 def test_levels_by_other_factors_than_two() -> None:
     full = np.random.default_rng(0).integers(0, 255, (270, 360)).astype(np.float32)
     image = open_image([full, block_mean(full, 3), block_mean(full, 9)], intensity=PLAIN)

@@ -157,8 +157,11 @@ def test_booleans_are_read() -> None:
 
 
 def test_unused_levels_are_told() -> None:
-    image = open_image([np.zeros(shape) for shape in [(8, 64, 64), (4, 32, 32)]])
-    assert "levels with fewer planes are not used (1 of 2)" in image.note
+    levels = [np.zeros(shape) for shape in [(8, 64, 64), (4, 32, 32)]]
+    assert (
+        "levels with fewer time points are not used (1 of 2)" in open_image(levels, axes="tyx").note
+    )
+    assert "coarse levels merge neighboring planes" in open_image(levels).note
 
 
 def test_chunks_that_are_too_large_are_told(counting: Any, huge_array: Any) -> None:

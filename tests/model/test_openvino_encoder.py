@@ -7,6 +7,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ pytest.importorskip("openvino")
 from napari_sam.embedding import Embeddings
 from napari_sam.image import open_image
 from napari_sam.model import openvino_encoder
+from napari_sam.model.interrupt import Interrupted, interruptible
 from napari_sam.model.load import load_model
 from napari_sam.model.openvino_encoder import (
     OpenVINOEncoder,
@@ -119,6 +121,20 @@ def test_parity_of_vit_b() -> None:
 def test_attention_stays_whole(form: Path) -> None:
     """Rows of queries one by one, which suit torch, would make a conversion of minutes."""
     assert (form / "encoder.xml").read_text().count('type="ScaledDotProductAttention"') == 3
+
+
+def test_an_unwanted_encoding_is_given_up(form: Path, monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_encoder, "POLL_MS", 0)
+    encoder = OpenVINOEncoder(form)
+    images = torch.randn(1, 3, SIZE, SIZE)
+    expected = encoder(images)
+    n_done = 0
+    for _ in range(20):
+        with interruptible(lambda: True), suppress(Interrupted):
+            encoder(2 * images)
+            n_done += 1
+        torch.testing.assert_close(encoder(images), expected, rtol=0, atol=0)
+    assert n_done < 20
 
 
 def test_answers_are_not_overwritten(form: Path) -> None:

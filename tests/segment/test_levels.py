@@ -15,6 +15,7 @@ from napari_sam.image import Intensity, open_image
 from napari_sam.model.base import Model
 from napari_sam.model.features import Features
 from napari_sam.prompts import Prompts
+from napari_sam.segment import segment_object
 from napari_sam.segment.decode import decode
 
 PLAIN = Intensity((0,), (1,))
@@ -61,13 +62,13 @@ def disc_of(shape, center, radius):
     return np.clip(radius + 0.5 - distance, 0, 1).astype(np.float32)
 
 
-def coarser(disc, factor, start, *, up):
-    """Average blocks; the first one starts `start` pixels inside the image."""
-    part = disc[start:, start:]
-    kept = [n + (-n % factor) if up else n - n % factor for n in part.shape]
+def coarser(disc, factors, starts, *, up):
+    """Average blocks; the first one starts a few pixels inside the image."""
+    part = disc[starts[0] :, starts[1] :]
+    kept = [n + -n % f if up else n - n % f for n, f in zip(part.shape, factors, strict=True)]
     padded = np.pad(part, [(0, max(0, k - n)) for k, n in zip(kept, part.shape, strict=True)])
-    rows, columns = (k // factor for k in kept)
-    blocks = padded[: kept[0], : kept[1]].reshape(rows, factor, columns, factor)
+    rows, columns = (k // f for k, f in zip(kept, factors, strict=True))
+    blocks = padded[: kept[0], : kept[1]].reshape(rows, factors[0], columns, factors[1])
     return blocks.mean(axis=(1, 3))
 
 
@@ -77,10 +78,10 @@ def as_ome_zarr(levels, factors, starts, pixel_size):
     datasets = []
     for number, (level, factor, start) in enumerate(zip(levels, factors, starts, strict=True)):
         group.create_array(str(number), data=level)
-        center = (start + (factor - 1) / 2) * pixel_size
+        center = (np.array(start) + (np.array(factor) - 1) / 2) * pixel_size
         transforms = [
-            {"type": "scale", "scale": [factor * pixel_size] * 2},
-            {"type": "translation", "translation": [7 + center] * 2},
+            {"type": "scale", "scale": [f * pixel_size for f in factor]},
+            {"type": "translation", "translation": (7 + center).tolist()},
         ]
         datasets.append({"path": str(number), "coordinateTransformations": transforms})
     axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
@@ -91,6 +92,13 @@ def as_ome_zarr(levels, factors, starts, pixel_size):
     return group
 
 
+FACTORS = [
+    *([(f, f) for f in each] for each in ([], [2], [3], [4], [2, 4], [3, 6], [2, 3, 4])),
+    *([(1, 2)], [(2, 1), (4, 2)], [(2, 3), (3, 4)], [(1, 2), (1, 4), (2, 8)]),
+]
+"""Of the levels after the first, in y and x."""
+
+
 @st.composite
 def scenes(draw):
     """A step, a disc that it shows large enough, and a pyramid of it."""
@@ -98,15 +106,17 @@ def scenes(draw):
     radius = draw(st.floats(14, 20)) * step
     shape = tuple(draw(st.integers(int(3 * radius), int(4 * radius))) for _ in "yx")
     center = tuple(n / 2 + draw(st.floats(-radius / 3, radius / 3)) for n in shape)
-    factors = draw(st.sampled_from([(), (2,), (3,), (4,), (2, 4), (3, 6), (2, 3, 4)]))
+    factors = draw(st.sampled_from(FACTORS))
     has_metadata = draw(st.booleans())
-    starts = [draw(st.integers(0, f - 1)) if has_metadata else 0 for f in factors]
+    starts = [
+        tuple(draw(st.integers(0, f - 1)) if has_metadata else 0 for f in pair) for pair in factors
+    ]
     disc = disc_of(shape, center, radius)
     up = draw(st.booleans())
     levels = [disc]
     levels += [coarser(disc, f, s, up=up) for f, s in zip(factors, starts, strict=True)]
     if has_metadata:
-        levels = as_ome_zarr(levels, (1, *factors), (0, *starts), pixel_size=0.325)
+        levels = as_ome_zarr(levels, ((1, 1), *factors), ((0, 0), *starts), pixel_size=0.325)
     return step, levels, shape, np.array(center), radius
 
 
@@ -138,6 +148,20 @@ def test_a_centered_disc_stays_within_half_a_pixel(scene, by_box):
     other = step / 2 if step > 1 else 2
     again = look(embeddings, other, Prompts([center], mask=found.logits), center, radius)
     np.testing.assert_allclose(center_of(again), center, atol=0.5)
+
+
+@settings(max_examples=100)
+@given(scene=scenes(), by=st.sampled_from(["step", "diameter", "both"]), by_box=st.booleans())
+def test_a_disc_stays_in_place_at_whatever_level_is_chosen(scene, by, by_box):
+    step, levels, _, center, radius = scene
+    embeddings = Embeddings(open_image(levels, intensity=PLAIN), DiscModel())
+    options = {} if by == "diameter" else {"step": step}
+    options |= {} if by == "step" else {"object_diameter": 2 * radius}
+    prompts = Prompts(box=[*(center - radius), *(center + radius)]) if by_box else Prompts([center])
+    found = segment_object(embeddings, prompts, **options)
+    assert found.window.step >= options.get("step", embeddings.base_step)
+    np.testing.assert_allclose(center_of(found.best), center, atol=0.5)
+    embeddings.model.assert_prompts_lie_on_the_disc(found.window.step)
 
 
 def test_levels_of_a_factor_that_is_no_whole_number():

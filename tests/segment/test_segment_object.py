@@ -10,7 +10,7 @@ from napari_sam.embedding import Embeddings
 from napari_sam.image import open_image
 from napari_sam.masks import Mask, mask_from_logits
 from napari_sam.prompts import MaskPrompt, Prompts
-from napari_sam.segment import segment_object
+from napari_sam.segment import segment_object, windows
 
 WINDOW = 128
 CORE = 96
@@ -85,6 +85,65 @@ def test_a_large_object_is_seen_at_lower_resolution_and_the_note_says_so(embed):
     assert found.note == "window at half resolution (object is large)"
     found = segment_object(embed(ellipse((900, 900), (450, 450), (200, 90))), Prompts([[450, 450]]))
     assert found.note == "window at 1/4 resolution (object is large)"
+
+
+@pytest.mark.parametrize(
+    ("options", "step"),
+    [
+        ({}, 1),
+        ({"step": 2}, 2),
+        ({"step": 0.5}, 0.5),
+        ({"object_diameter": 28}, 1),
+        ({"object_diameter": 33}, 2),
+        ({"object_diameter": 200}, 8),
+        ({"object_diameter": 13}, 0.5),
+        ({"object_diameter": 0.1}, 0.125),
+        ({"object_diameter": 13, "step": 1}, 1),
+        ({"object_diameter": 33, "step": 1}, 2),
+        ({"object_diameter": 33, "step": 4}, 4),
+    ],
+)
+def test_the_first_window_is_as_fine_as_asked_for(embed, options, step):
+    truth = ellipse((900, 900), (450, 450), (12, 12))
+    found = segment_object(embed(truth), Prompts([[450, 450]]), follow=False, **options)
+    assert found.window.step == step
+    is_large = "object_diameter" in options and step > options.get("step", 1)
+    assert ("object is large" in found.note) == is_large
+    assert ("resolution" in found.note) == (step > 1)
+
+
+def test_following_goes_on_from_the_step_that_was_asked_for(embed):
+    truth = ellipse((900, 900), (450, 450), (200, 90))
+    found = segment_object(embed(truth), Prompts([[450, 450]]), step=2)
+    assert found.window.step > 2
+    assert "resolution (object is large)" in found.note
+    found = segment_object(embed(truth), Prompts([[450, 450]]), step=4)
+    assert (found.window.step, found.note) == (4, "window at 1/4 resolution")
+    assert iou(found.best, truth) >= 0.9
+    found = segment_object(embed(truth), Prompts([[450, 450]]), object_diameter=400)
+    assert found.window.step == 16
+    found = segment_object(embed(truth), Prompts(box=[250, 360, 650, 540]), step=1)
+    assert found.window.step == 4, "it has to hold the box"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"step": 3}, r"power of two such as 0.5, 1 or 2, found 3"),
+        ({"step": 0}, r"power of two"),
+        ({"step": float("nan")}, r"power of two"),
+        ({"step": 1 / 1024}, r"does not hold whole pixels"),
+        ({"step": 2.0**20}, r"show too much of the image at once.*smaller step"),
+        ({"object_diameter": 1e9}, r"show too much of the image at once.*diameter"),
+        ({"object_diameter": 0}, r"a positive number of pixels, found 0"),
+        ({"object_diameter": float("nan")}, r"a positive number of pixels, found nan"),
+        ({"object_diameter": float("inf")}, r"a positive number of pixels, found inf"),
+    ],
+)
+def test_steps_and_diameters_that_mean_nothing_are_refused(embed, monkeypatch, options, sentence):
+    monkeypatch.setattr(windows, "MAX_PIXELS", 300 * 300)
+    with pytest.raises(ValueError, match=sentence):
+        segment_object(embed(np.zeros((900, 900), bool)), Prompts([[450, 450]]), **options)
 
 
 def test_a_small_image_is_magnified(embed):

@@ -13,7 +13,7 @@ READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextmanager
-def explained(path: Path, doing: str) -> Iterator[None]:
+def explained(path: Path, doing: str, what: str = "store") -> Iterator[None]:
     """Say in a sentence what an OSError from the system means for the store at `path`.
 
     Parameters
@@ -22,13 +22,15 @@ def explained(path: Path, doing: str) -> Iterator[None]:
         Of the store.
     doing : str
         What fails, as in "The store cannot be ``written``".
+    what : str
+        What it is called, if it is something else than a store.
     """
     try:
         yield
     except OSError as error:
         if error.errno is None:  # a sentence of our own
             raise
-        explanation = type(error)(_sentence(path, doing, error))
+        explanation = type(error)(_sentence(path, doing, what, error))
         explanation.errno = error.errno
         raise explanation from error
 
@@ -41,18 +43,18 @@ def check_there(path: Path) -> None:
         )
 
 
-def _sentence(path: Path, doing: str, error: OSError) -> str:
+def _sentence(path: Path, doing: str, what: str, error: OSError) -> str:
     if error.errno in FULL:
         return (
-            f"The disk with the store {path} is full. What is stored stays good: free some space, "
+            f"The disk with the {what} {path} is full. What is stored stays good: free some space, "
             f"and go on."
         )
     if error.errno in READ_ONLY:
         return (
-            f"The store {path} cannot be {doing} ({error.strerror}): change its permissions, or "
+            f"The {what} {path} cannot be {doing} ({error.strerror}): change its permissions, or "
             f"choose another path."
         )
     return (
-        f"The store {path} cannot be {doing} ({error.strerror}). What is stored stays good: check "
+        f"The {what} {path} cannot be {doing} ({error.strerror}). What is stored stays good: check "
         f"the disk, and go on."
     )

@@ -11,19 +11,18 @@ import io
 import mmap
 import pickle
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 import numpy as np
-from distributed import Client, Future, KilledWorker, get_worker, wait
+from distributed import Client, get_worker
 
+from napari_sam.embedding import workers
 from napari_sam.embedding.disk_errors import check_there
 from napari_sam.embedding.key import StoreKey
 from napari_sam.image.image import Image
@@ -51,21 +50,21 @@ class Work:
         See `describe_image`.
     checkpoint : path or None
         Of the weights; None if they are installed under the name of the model.
-    store : path
-        Of the store, there already.
+    store : path or None
+        Of the store, there already; None if there is none, and features are not kept.
     key : StoreKey
         What is expected of all of them.
     """
 
     image: bytes
     checkpoint: Path | None
-    store: Path
+    store: Path | None
     key: StoreKey
 
 
 def iter_on_workers(
     embeddings: Embeddings, windows: Iterator[Window], client: Client
-) -> Iterator[Window]:
+) -> Generator[Window, None, None]:
     """Let workers encode and store tiles; closing the generator cancels what has not begun.
 
     Parameters
@@ -90,29 +89,13 @@ def iter_on_workers(
         If the workers cannot open the image, the model or the store, or one of them cannot write,
         or several died of the same tiles.
     """
-    if not isinstance(client, Client) or client.asynchronous:
-        raise TypeError(
-            f"client is a dask.distributed Client that is not asynchronous, found {client!r}."
-        )
+    workers.check_client(client)
+    if embeddings.store is None:
+        raise ValueError("Workers need a store, as in Embeddings(image, model, store=PATH).")
     work = describe_work(embeddings)
-    batches = iter(lambda: list(islice(windows, TILES_PER_TASK)), [])
-    running: dict[Future[Any], list[Window]] = {}
-    try:
-        while True:
-            n_threads = sum(client.nthreads().values())
-            for batch in islice(batches, 2 * max(n_threads, 1) - len(running)):
-                running[client.submit(store_tiles, work, batch, pure=False)] = batch
-            if not running:
-                return
-            with _explained_loss(), client.as_current():
-                done = wait(list(running), return_when="FIRST_COMPLETED").done
-                for future in done:
-                    future.result()
-            for future in done:
-                yield from running.pop(future)
-    finally:
-        if client.status == "running":
-            client.cancel(list(running))
+    yield from workers.iter_on_workers(
+        store_tiles, work, windows, client, parts_per_task=TILES_PER_TASK
+    )
 
 
 def describe_work(embeddings: Embeddings) -> Work:
@@ -121,18 +104,21 @@ def describe_work(embeddings: Embeddings) -> Work:
     Raises
     ------
     ValueError
-        If image, model or store are not where a worker could open them.
+        If image or model are not where a worker could open them.
     """
     model, store = embeddings.model, embeddings.store
-    if store is None:
-        raise ValueError("Workers need a store, as in Embeddings(image, model, store=PATH).")
     if model.weights_hash is None:
         raise ValueError(
             f"The workers can't open the model {model.name!r}, whose weights are in memory: save "
             f'them, and use load_model(checkpoint="path/to/the/file").'
         )
     checkpoint = model.checkpoint and model.checkpoint.absolute()
-    return Work(describe_image(embeddings.image), checkpoint, store.path.absolute(), store.key)
+    return Work(
+        describe_image(embeddings.image),
+        checkpoint,
+        None if store is None else store.path.absolute(),
+        store.key if store else StoreKey.of(embeddings.image, model, embeddings.halo),
+    )
 
 
 def describe_image(image: Image) -> bytes:
@@ -143,14 +129,32 @@ def describe_image(image: Image) -> bytes:
     ValueError
         If they are in the memory of this process.
     """
+    return describe_array(image, "image", "open_image(PATH)")
+
+
+def describe_array(array: Any, name: str, opened_by: str) -> bytes:
+    """Return a pickle of something with arrays that says where they are, and does not hold them.
+
+    Parameters
+    ----------
+    array : array, or an object with arrays
+        On disk.
+    name, opened_by : str
+        What it is called, and how to open it from disk.
+
+    Raises
+    ------
+    ValueError
+        If they are in the memory of this process.
+    """
     written = io.BytesIO()
     try:
-        _ImagePickler(written).dump(image)
+        _ImagePickler(written).dump(array)
     except Exception as error:  # of whatever kind of array it is
         reason = error if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise ValueError(
-            f"The workers can't open the image: {reason} Save it, as zarr or TIFF for example, and "
-            f"use open_image(PATH)."
+            f"The workers can't open the {name}: {reason} Save it, as zarr or TIFF for example, "
+            f"and use {opened_by}."
         ) from error
     return written.getvalue()
 
@@ -176,7 +180,7 @@ class _ImagePickler(cloudpickle.Pickler):  # type: ignore[misc]
 
 def store_tiles(work: Work, windows: list[Window]) -> None:
     """Encode and store those of the tiles that are absent: the task of a worker."""
-    embeddings = _open(work)
+    embeddings = open_embeddings(work)
     for window in windows:
         embeddings.store_tile(window)
 
@@ -184,7 +188,14 @@ def store_tiles(work: Work, windows: list[Window]) -> None:
 _opening = threading.Lock()
 
 
-def _open(work: Work) -> Embeddings:
+def open_embeddings(work: Work) -> Embeddings:
+    """Return what the work describes, on a worker; opened when it is first asked for.
+
+    Raises
+    ------
+    ValueError, OSError
+        If something is not there, or not the same as where the work was described.
+    """
     with _opening:  # once, though a worker may have several threads
         return _open_once(work)
 
@@ -196,6 +207,11 @@ def _open_once(work: Work) -> Embeddings:
     model = _load_once(work.key.model_name, work.checkpoint, work.key.weights_hash)
     with _explained("the image"):
         image = pickle.loads(work.image)
+    if work.store is None:
+        with _explained("the image"):
+            if differences := StoreKey.of(image, model, work.key.halo).differences(work.key):
+                raise ValueError(f"it is not the same as here: {'; '.join(differences)}.")
+        return Embeddings(image, model, halo=work.key.halo)
     with _explained("the store, which has to be on a disk that all machines share"):
         check_there(work.store)
         return Embeddings(image, model, halo=work.key.halo, store=work.store)
@@ -219,20 +235,3 @@ def _explained(what: str) -> Iterator[None]:
     except Exception as error:
         kind: Callable[[str], Exception] = OSError if isinstance(error, OSError) else ValueError
         raise kind(f"The worker {get_worker().address} can't open {what}: {error}") from error
-
-
-@contextmanager
-def _explained_loss() -> Iterator[None]:
-    """Say what happened to the workers, in a sentence."""
-    try:
-        yield
-    except KilledWorker as error:
-        raise OSError(
-            f"{error.allowed_failures + 1} workers died of the same tiles, for want of memory "
-            f"perhaps. What is stored stays good: give each worker more memory, and go on."
-        ) from error
-    except CancelledError as error:
-        raise OSError(
-            "The cluster is gone, or has cancelled the work. What is stored stays good: start it "
-            "again, and go on."
-        ) from error

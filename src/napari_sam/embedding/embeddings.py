@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import os
-import threading
-import warnings
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from napari_sam.embedding.grid import TileGrid
 from napari_sam.embedding.key import StoreKey
 from napari_sam.embedding.lru import LRUCache
+from napari_sam.embedding.selection import Selection
+from napari_sam.embedding.source import FeatureSource
 from napari_sam.embedding.store import EmbeddingStore
 from napari_sam.image.image import Image
 from napari_sam.image.window import Window
@@ -53,7 +50,7 @@ class Embeddings:
     """An image as a model sees it: windows, and what the encoder makes of them.
 
     Computes nothing until :meth:`features` is called. Safe to use from several threads: one window
-    is encoded at a time, and never the same one twice at once.
+    is encoded at a time, never the same one twice at once, and what somebody waits for comes first.
 
     Parameters
     ----------
@@ -97,16 +94,30 @@ class Embeddings:
         self.image = image.converted(model.conversion)
         self.model = model
         self.halo = model.image_size // 8 if halo is None else halo
-        self._cache = LRUCache[Window, Features](cache_bytes)
-        self._pending: dict[Window, Future[Features]] = {}
-        self._pending_lock = threading.Lock()
-        self._encoder_lock = threading.Lock()
         self.grid()  # refuses a halo that leaves no core
-        self.store = (
+        self._source = FeatureSource(
+            self.image,
+            model,
+            LRUCache[Window, Features](cache_bytes),
             None
             if store is None
-            else EmbeddingStore(store, StoreKey.of(self.image, model, self.halo))
+            else EmbeddingStore(store, StoreKey.of(self.image, model, self.halo)),
         )
+
+    @property
+    def store(self) -> EmbeddingStore | None:
+        """Where features of tiles are kept on disk; None after the disk took no more."""
+        return self._source.store
+
+    @property
+    def memory(self) -> LRUCache[Window, Features]:
+        """Where features of windows are kept in memory."""
+        return self._source.cache
+
+    @property
+    def tile_bytes(self) -> int | None:
+        """Memory that the features of one window take; None before there are any."""
+        return self._source.tile_bytes
 
     @property
     def base_step(self) -> float:
@@ -208,30 +219,73 @@ class Embeddings:
     def features(self, window: Window) -> Features:
         """Return the features of one window: from memory, from the store, or by encoding it now.
 
-        Waits while another thread encodes; if the encoding fails, everybody who asked for this
-        window gets the error, and the next call tries again.
+        Waits while another thread encodes, unless that can give way (`prefetch`). If the encoding
+        fails, everybody who asked for this window gets the error, and the next call tries again.
         """
-        window = self._normalize(window)
-        with self._pending_lock:
-            cached = self._cache.get(window)
-            if cached is not None:
-                return cached
-            is_first = window not in self._pending
-            future = self._pending.setdefault(window, Future())
-        if is_first:
-            self._fulfil(window, future)
-        return future.result()
+        return self._source.get(self._normalize(window))
+
+    def prefetch(
+        self,
+        window: Window,
+        *,
+        is_unwanted: Callable[[], bool] = lambda: False,
+        in_memory: bool = True,
+    ) -> bool:
+        """Have the features of a window at hand before somebody waits for them.
+
+        Parameters
+        ----------
+        window : Window
+            Of this image.
+        is_unwanted : callable
+            Asked again and again while the window is encoded, in the same thread: True gives it up.
+        in_memory : bool
+            Whether the features are to be in memory, even if they are in the store.
+
+        Returns
+        -------
+        bool
+            Whether the window had to be encoded.
+
+        Raises
+        ------
+        Interrupted
+            If it was given up: since it is unwanted, or somebody asked for the `features` of
+            another window. Never if somebody waits for this one.
+        OSError
+            If the image cannot be read, or the features not be stored.
+        """
+        return self._source.prefetch(self._normalize(window), is_unwanted, in_memory)
 
     def is_encoded(self, window: Window) -> bool:
         """Whether the features of the window are in memory or in the store."""
         window = self._normalize(window)
-        return window in self._cache or (self.store is not None and window in self.store)
+        return window in self.memory or (self.store is not None and window in self.store)
+
+    def encoded_tiles(
+        self, plane: int | tuple[int, ...] = (), step: float | None = None
+    ) -> NDArray[np.uint8]:
+        """Return where the features of each tile of a plane are, without reading any.
+
+        Returns
+        -------
+        (rows, columns) uint8 array
+            0: nowhere; 1: in memory; 2: in the store, and perhaps in memory too.
+        """
+        grid, plane = self.grid(step), self.image.normalize_plane(plane)
+        found, held = np.zeros(grid.tiles, np.uint8), self.memory.keys()
+        for window in held:
+            if (window.plane, window.step) == (plane, grid.step) and (tile := grid.tile_of(window)):
+                found[tile] = 1
+        if self.store is not None:
+            found[self.store.tiles_present(grid.step, plane)] = 2
+        return found
 
     def iter_compute(
         self,
-        planes: Iterable[int | tuple[int, ...]] = ((),),
+        planes: int | Iterable[int | tuple[int, ...]] | None = None,
         *,
-        steps: Iterable[float] | None = None,
+        steps: float | Iterable[float] | None = None,
         client: Client | None = None,
     ) -> Generator[Progress, None, None]:
         """Fill the store with the tiles of some planes, one at a time or on several workers.
@@ -241,10 +295,11 @@ class Embeddings:
 
         Parameters
         ----------
-        planes : iterable of int or tuple of int
-            Default: that of an image which has only one.
-        steps : iterable of float, optional
-            Default: the base step.
+        planes : int, or iterable of int or tuple of int, optional
+            One plane or several, such as ``2``, ``range(10)`` or ``[(0, 2), (1, 2)]``. Default:
+            all.
+        steps : float or iterable of float, optional
+            Level-0 pixels per sample, a power of two. Default: the base step.
         client : distributed.Client, optional
             Of a dask cluster whose workers read the image and write the store under the same paths
             as this process, and have the model's weights; each loads them once, on the device that
@@ -258,8 +313,9 @@ class Embeddings:
         Raises
         ------
         ValueError
-            If there is no store, or a plane lies outside the image; or if workers can't open the
-            image or the model, since these are in memory or not on their disk.
+            If there is no store, or a plane lies outside the image, or a step is no power of two;
+            or if workers can't open the image or the model, since these are in memory or not on
+            their disk.
         OSError
             If the disk is full, read-only or gone, or the workers are.
         """
@@ -267,15 +323,12 @@ class Embeddings:
             raise ValueError(
                 "There is no store to fill; name one, as in Embeddings(image, model, store=PATH)."
             )
-        planes = [self.image.normalize_plane(plane) for plane in planes]
-        steps = [self.base_step] if steps is None else list(steps)
-        n_tiles = sum(len(planes) * math.prod(self.grid(step).tiles) for step in steps)
-        n_done = n_tiles - sum(self.store.count_missing(planes, step) for step in steps)
-        missing = (window for step in steps for window in self.store.iter_missing(planes, step))
-        with closing(self._iter_stored(missing, client)) as stored:
+        wanted = Selection(self, planes, steps)
+        n_done = wanted.count_encoded()
+        with closing(self._iter_stored(wanted.iter_missing(), client)) as stored:
             for window in stored:
                 n_done += 1
-                yield Progress(n_done, n_tiles, window)
+                yield Progress(n_done, wanted.n_tiles, window)
 
     def store_tile(self, window: Window) -> bool:
         """Encode a tile and store it, unless it is stored; tell whether that had to be done.
@@ -287,7 +340,7 @@ class Embeddings:
         """
         if self.store is None or window in self.store:
             return False
-        self.store.put(window, self._encode(window))
+        self.store.put(window, self._source.encode(window))
         return True
 
     def _iter_stored(
@@ -299,40 +352,6 @@ class Embeddings:
             from napari_sam.embedding.distributed import iter_on_workers
 
             yield from iter_on_workers(self, missing, client)
-
-    def _encode(self, window: Window) -> Features:
-        samples = torch.from_numpy(self.image.read(window))[None]
-        with self._encoder_lock:
-            return self.model.encode(samples)
-
-    def _restore(self, window: Window) -> Features | None:
-        found = None if self.store is None else self.store.get(window)
-        return found and Features(tuple(m.to(self.model.device) for m in found.maps))
-
-    def _keep(self, window: Window, features: Features) -> None:
-        """Store what was just encoded; if that fails, go on without a store."""
-        try:
-            if self.store is not None:
-                self.store.put(window, features)
-        except (OSError, ValueError) as error:
-            self.store = None
-            warnings.warn(f"{error} Features are kept in memory only now.", stacklevel=3)
-
-    def _fulfil(self, window: Window, future: Future[Features]) -> None:
-        try:
-            features = self._restore(window)
-            if features is None:
-                features = self._encode(window)
-                self._keep(window, features)
-        except BaseException as error:
-            with self._pending_lock:
-                del self._pending[window]
-            future.set_exception(error)
-        else:
-            with self._pending_lock:
-                self._cache.put(window, features)
-                del self._pending[window]
-            future.set_result(features)
 
     def _normalize(self, window: Window) -> Window:
         if window.size != self.model.image_size:

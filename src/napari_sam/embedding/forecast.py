@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from napari_sam.embedding.packing import pack
+from napari_sam.embedding.packing import StoredType, pack
 from napari_sam.embedding.store import EmbeddingStore
 from napari_sam.embedding.tiles import CHECKSUM_BYTES
 from napari_sam.model.features import Features
@@ -48,8 +48,8 @@ class Forecast:
         room = "free" if self.fits else "free: not enough"
         return (
             f"{self.n_missing} of {self.n_tiles} tiles to compute: about "
-            f"{_duration(self.seconds)}, {_size(self.nbytes)} on disk "
-            f"({_size(self.free_bytes)} {room})."
+            f"{say_duration(self.seconds)}, {say_size(self.nbytes)} on disk "
+            f"({say_size(self.free_bytes)} {room})."
         )
 
 
@@ -79,20 +79,27 @@ def forecast(
     planes, steps = list(planes), list(steps)
     n_tiles = sum(len(planes) * math.prod(store.grid(step).tiles) for step in steps)
     n_missing = sum(store.count_missing(planes, step) for step in steps)
-    packed = pack([m[0].detach().float().cpu().numpy() for m in features.maps], store.dtype)
-    tile_bytes = sum(array.nbytes + CHECKSUM_BYTES for array in packed)
+    nbytes = n_missing * stored_bytes(features, store.dtype)
     free = shutil.disk_usage(store.path).free
-    return Forecast(n_tiles, n_missing, n_missing * tile_bytes, n_missing * seconds_per_tile, free)
+    return Forecast(n_tiles, n_missing, nbytes, n_missing * seconds_per_tile, free)
 
 
-def _duration(seconds: float) -> str:
+def stored_bytes(features: Features, dtype: StoredType) -> int:
+    """Return how much disk the features of one window take in a store of a dtype."""
+    packed = pack([m[0].detach().float().cpu().numpy() for m in features.maps], dtype)
+    return sum(array.nbytes + CHECKSUM_BYTES for array in packed)
+
+
+def say_duration(seconds: float) -> str:
+    """Return a time as ``"3.2 min"``."""
     for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.3g} {unit}"
     return f"{seconds:.2g} s"
 
 
-def _size(nbytes: float) -> str:
+def say_size(nbytes: float) -> str:
+    """Return a size as ``"1.5 GB"``."""
     for unit, size in (("TB", 1e12), ("GB", 1e9)):
         if nbytes >= size:
             return f"{nbytes / size:.3g} {unit}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,6 +122,31 @@ class TileGrid:
         tile = (pixel // self.unit - self.halo_units) // self.core_units
         row, col = np.clip(tile, 0, np.array(self.tiles) - 1).astype(int).tolist()
         return row, col
+
+    def tiles_in(self, region: tuple[float, float, float, float]) -> tuple[range, range]:
+        """Return the rows and the columns of the tiles whose cores a part of the plane touches.
+
+        Parameters
+        ----------
+        region : tuple of 4 floats
+            (y0, x0, y1, x1) in level-0 pixel-center coordinates; may reach out of the image. No
+            tiles, if it lies outside.
+        """
+        first, last = np.floor(np.array(region, float).reshape(2, 2) + 0.5)
+        if not ((first <= last) & (last >= 0) & (first < self.shape_yx)).all():
+            return range(0), range(0)
+        inside = np.clip([first, last], 0, np.array(self.shape_yx) - 1)
+        (top, left), (bottom, right) = (self.tile_at(y, x) for y, x in inside.tolist())
+        return range(top, bottom + 1), range(left, right + 1)
+
+    def tile_of(self, window: Window) -> tuple[int, int] | None:
+        """Return (row, col) of the tile that has this window, if it is one of the grid."""
+        core = self.core_units * self.unit
+        row, col = (
+            min(max(math.ceil(start / core), 0), n - 1)  # the last tile is moved inwards
+            for start, n in zip((window.y, window.x), self.tiles, strict=True)
+        )
+        return (row, col) if self.window(row, col, window.plane) == window else None
 
     def _core_along(self, axis: int, k: int) -> tuple[int, int]:
         start = self.halo_units + k * self.core_units

@@ -52,6 +52,11 @@ class LRUCache(Generic[K, V]):
             self._values[key] = value
             self._nbytes += value.nbytes
 
+    def keys(self) -> list[K]:
+        """Return the keys of all values that are held now, without using them."""
+        with self._lock:
+            return list(self._values)
+
     def clear(self) -> None:
         """Drop everything."""
         with self._lock:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -154,11 +153,23 @@ class EmbeddingStore:
 
         Lists file names, about a second for a million tiles in the store, and reads no features.
         """
-        return self._present([self._normalize_plane(plane)], step)[0]
+        return self.present([plane], step)[0]
+
+    def present(self, planes: Iterable[int | tuple[int, ...]], step: float) -> NDArray[np.bool_]:
+        """Return which tiles of some planes are stored, as (planes, tile rows, tile columns).
+
+        Lists file names once, for all of them.
+        """
+        indices = [self._normalize_plane(plane) for plane in planes]
+        with explained(self.path, "read"):
+            tiles = self._open_tiles(step)
+            if tiles is None:
+                return np.zeros((len(indices), *self.grid(step).tiles), bool)
+            return tiles.present(indices)
 
     def count_missing(self, planes: Iterable[int | tuple[int, ...]], step: float) -> int:
         """Return how many tiles of some planes are absent, by listing file names once."""
-        return int(np.count_nonzero(~self._present(list(map(self._normalize_plane, planes)), step)))
+        return int(np.count_nonzero(~self.present(planes, step)))
 
     def _check_same(self, found_key: StoreKey, dtype: StoredType | None) -> None:
         if differences := found_key.differences(self.key):
@@ -179,14 +190,8 @@ class EmbeddingStore:
     def _index(self, window: Window) -> TileIndex | None:
         """Return where a window is stored; None if it is not a tile of the grid."""
         plane = self._normalize_plane(window.plane)
-        grid = self.grid(window.step)
-        core = grid.core_units * grid.unit
-        row, column = (
-            min(max(math.ceil(start / core), 0), n - 1)  # the last tile is moved inwards
-            for start, n in zip((window.y, window.x), grid.tiles, strict=True)
-        )
-        is_tile = grid.window(row, column, window.plane) == window
-        return (*plane, row, column) if is_tile else None
+        tile = self.grid(window.step).tile_of(window)
+        return None if tile is None else (*plane, *tile)
 
     def _open_tiles(self, step: float) -> StoredTiles | None:
         folder = self._folder(step)
@@ -196,13 +201,6 @@ class EmbeddingStore:
             elif step not in self._tiles:
                 self._tiles[step] = StoredTiles.open(folder, self._tiles_shape(step), self.dtype)
             return self._tiles.get(step)
-
-    def _present(self, planes: list[tuple[int, ...]], step: float) -> NDArray[np.bool_]:
-        with explained(self.path, "read"):
-            tiles = self._open_tiles(step)
-            if tiles is None:
-                return np.zeros((len(planes), *self.grid(step).tiles), bool)
-            return tiles.present(planes)
 
     def _make_tiles(self, step: float, packed: list[NDArray[Any]], n_maps: int) -> StoredTiles:
         folder, shape = self._folder(step), self._tiles_shape(step)

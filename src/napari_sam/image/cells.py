@@ -15,7 +15,7 @@ from zarr.storage import MemoryStore
 
 from napari_sam.image.cell_pattern import MAX_STEP, CellPattern
 
-CHUNK = 256
+CHUNK = 128
 """Side of a chunk; small, because chunks are computed as a whole."""
 
 COARSEST = 512

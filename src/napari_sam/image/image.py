@@ -26,6 +26,9 @@ MAX_PIXELS = 1 << 22
 FINE_ENOUGH = 1.05
 """Pixels up to so many samples wide serve for them: of 1001 pixels, 500 are 2.002 wide each."""
 
+MAX_REDUCTION = 4
+"""Levels that merge planes are read only where those that don't are so much finer than needed."""
+
 
 class Image:
     """Any image, of which one window of one plane is read at a time.
@@ -52,6 +55,8 @@ class Image:
         Of each of the `axes`, as OME-Zarr names them, such as ``"micrometer"``.
     channel_names : tuple of str
         Of all channels there are; empty if they have none.
+    name : str
+        Its path or address; "the image" if it was opened from arrays.
     conversion : str
         How the intensity is chosen, unless it was given: ``"percentiles"``, or ``"min-max"`` as
         micro-sam does.
@@ -76,6 +81,7 @@ class Image:
         self.scale = pyramid.scale
         self.units = pyramid.units
         self.channel_names = pyramid.channel_names
+        self.name = pyramid.name
         self._sample_notes: tuple[str, ...] = ()
         if intensity is not None and len(intensity.low) != self.n_channels:
             raise ValueError(
@@ -141,7 +147,8 @@ class Image:
         """Read one window, and no pixel outside it beyond what interpolation needs.
 
         The coarsest level that is at least as fine as the window's step is averaged down to it;
-        a step below 1 is interpolated linearly.
+        a step below 1 is interpolated linearly. Coarse levels that merge planes are read only at
+        steps of more than `MAX_REDUCTION` times that of the coarsest one that does not.
 
         Returns
         -------
@@ -197,7 +204,12 @@ class Image:
     def _level_for(self, step: float) -> Level:
         widest = step * FINE_ENOUGH
         fine_enough = [level for level in self.levels if max(level.downsample) <= widest]
-        return fine_enough[-1] if fine_enough else self.levels[0]
+        quick = [
+            one for one in fine_enough if step <= MAX_REDUCTION * FINE_ENOUGH * max(one.downsample)
+        ]
+        candidates = quick or fine_enough[-1:] or self.levels[:1]
+        n_planes = max(map(self._pyramid.planes_of, candidates))
+        return [one for one in candidates if self._pyramid.planes_of(one) == n_planes][-1]
 
     def _read_strips(
         self, window: Window, plane: tuple[int, ...], level: Level

@@ -71,8 +71,15 @@ class Pyramid:
     def read(
         self, level: Level, plane: tuple[int, ...], rows: slice, columns: slice
     ) -> NDArray[Any]:
-        """Read one box of one plane of a level as a (C, h, w) array; nothing else is asked for."""
-        index: dict[str, int | slice] = dict(zip(self.plane_axes, plane, strict=True))
+        """Read one box of one plane of a level as a (C, h, w) array; nothing else is asked for.
+
+        The plane is one of level 0; a level with fewer has it merged with its neighbors.
+        """
+        there = (
+            min(i // _n_merged(n, n_there, level), n_there - 1)
+            for i, n, n_there in zip(plane, self.plane_shape, self.planes_of(level), strict=True)
+        )
+        index: dict[str, int | slice] = dict(zip(self.plane_axes, there, strict=True))
         return self.read_box(level, index | {"y": rows, "x": columns})
 
     def read_box(self, level: Level, index: Mapping[str, int | slice]) -> NDArray[Any]:
@@ -101,6 +108,10 @@ class Pyramid:
         blocks = [read(part) for part in slices]
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
+    def planes_of(self, level: Level) -> tuple[int, ...]:
+        """Return the lengths of the axes other than c, y and x in a level."""
+        return _lengths(level.array.shape, self.axes, "tz")
+
     @property
     def plane_axes(self) -> str:
         """The axes other than c, y and x."""
@@ -127,7 +138,8 @@ class Pyramid:
 def make_pyramid(source: Source, axes: str | None, channels: Channels) -> Pyramid:
     """Check the levels of an image, the finest first, and describe them.
 
-    Levels with fewer planes than the first are left out: their planes mix several of its planes.
+    Levels with fewer time points than the first are left out; those with fewer planes along z are
+    kept, for windows of which finer levels would be too much to read.
 
     Raises
     ------
@@ -149,14 +161,22 @@ def make_pyramid(source: Source, axes: str | None, channels: Channels) -> Pyrami
         for level in place_levels(
             source.arrays, (axes.index("y"), axes.index("x")), source.transforms
         )
-        if _lengths(level.array.shape, axes, "tz") == _lengths(shape, axes, "tz")
+        if _lengths(level.array.shape, axes, "t") == _lengths(shape, axes, "t")
     ]
     names = source.channel_names
     if "c" not in axes or len(names) != shape[axes.index("c")] or not any(names):
         names = ()
     notes = source.notes
     if n_left_out := len(source.arrays) - len(levels):
-        notes += (f"levels with fewer planes are not used ({n_left_out} of {len(source.arrays)})",)
+        notes += (
+            f"levels with fewer time points are not used ({n_left_out} of {len(source.arrays)})",
+        )
+    if any(
+        _lengths(level.array.shape, axes, "z") != _lengths(shape, axes, "z") for level in levels
+    ):
+        notes += (
+            "coarse levels merge neighboring planes, and so do windows of very large objects",
+        )
     chunk_bytes = math.prod(chunk_shape(source.arrays[0]) or ()) * dtype.itemsize
     if chunk_bytes > LARGE_CHUNK_BYTES:
         notes += (
@@ -222,6 +242,12 @@ def _check_level(source: Source, axes: str, number: int) -> None:
             f"A list is read as the levels of a pyramid, but level {number} is as large as the one "
             f"before, {tuple(array.shape)}: for planes or channels, stack them into one array."
         )
+
+
+def _n_merged(n: int, n_there: int, level: Level) -> int:
+    """Return how many planes a level merges: as many as rows, if that explains how many it has."""
+    as_rows = round(max(level.downsample))
+    return as_rows if n_there < n and abs(n_there - n / as_rows) < 1 else round(n / n_there)
 
 
 def _lengths(shape: tuple[int, ...], axes: str, which: str) -> tuple[int, ...]:

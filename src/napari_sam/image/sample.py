@@ -18,7 +18,10 @@ BLOCKS = 16
 """Number of blocks that are read, a power of two."""
 
 BLOCK_SIZE = 256
-"""Side of a block in pixels of its level."""
+"""Side of a block in pixels of its level, where chunks are that large."""
+
+LEAST_BLOCK_SIZE = 128
+"""Side of a block where chunks are smaller than this, so that it lies in few of them."""
 
 MAX_DOWNSAMPLE = 4
 """Coarser levels are not sampled: averaging there has merged objects with their background."""
@@ -54,7 +57,9 @@ def _sample_level(pyramid: Pyramid) -> Level:
     good = [
         level
         for level in pyramid.levels
-        if max(level.downsample) <= MAX_DOWNSAMPLE and min(level.shape_yx) >= BLOCK_SIZE
+        if max(level.downsample) <= MAX_DOWNSAMPLE
+        and min(level.shape_yx) >= BLOCK_SIZE
+        and pyramid.planes_of(level) == pyramid.plane_shape
     ]
     return good[-1] if good else pyramid.levels[0]
 
@@ -132,11 +137,12 @@ def _around(blocks: list[Block]) -> Block:
 def _iter_blocks(pyramid: Pyramid, level: Level) -> Iterator[Block]:
     """Spread blocks evenly, each inside one chunk where chunks are large enough."""
     lengths = np.array(pyramid.plane_shape + level.shape_yx)
-    sides = np.minimum(lengths, [1] * len(pyramid.plane_shape) + [BLOCK_SIZE] * 2)
     chunks = np.minimum(_chunk_lengths(pyramid, level), lengths)
+    sides = np.minimum(chunks.clip(LEAST_BLOCK_SIZE, BLOCK_SIZE), lengths)
+    sides[: len(pyramid.plane_shape)] = 1
     start = (_spread(BLOCKS, len(lengths)) * (lengths - sides + 1)).astype(int)
-    chunk_start = start // chunks * chunks
-    start = chunk_start + np.minimum(start - chunk_start, np.maximum(chunks - sides, 0))
+    chunk_start = (start + np.minimum(sides, chunks) // 2) // chunks * chunks
+    start = start.clip(chunk_start, chunk_start + np.maximum(chunks - sides, 0))
     for corner in np.unique(np.minimum(start, lengths - sides), axis=0).tolist():
         yield tuple(
             slice(first, first + side) for first, side in zip(corner, sides.tolist(), strict=True)

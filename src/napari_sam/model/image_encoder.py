@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from napari_sam.model.interrupt import give_way
 from napari_sam.model.layer_norm_2d import LayerNorm2d
 from napari_sam.model.mlp import MLPBlock
 from napari_sam.model.working_memory import at_a_time
@@ -114,7 +115,9 @@ class Block(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map tokens (B, h, w, C) to (B, h, w, C)."""
+        give_way()
         x = x + self.attend(self.norm1(x))
+        give_way()
         tokens = x.flatten(0, 2)
         groups = tokens.split(at_a_time(tokens, len(tokens), self.mlp.lin1.out_features))
         return torch.cat([group + self.mlp(self.norm2(group)) for group in groups]).view(x.shape)

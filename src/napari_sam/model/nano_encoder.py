@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_sam.model.interrupt import give_way
+
 
 class ChannelNorm(nn.LayerNorm):
     """Layer normalization over the channels of a (B, C, H, W) map."""
@@ -46,6 +48,7 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → the same shape."""
+        give_way()
         return x + self.mlp(self.norm(self.depthwise(x)))
 
 
@@ -76,6 +79,7 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → the same shape."""
+        give_way()
         x = x + self.position(x)
         x = x + self.attend(self.norm1(x))
         return x + self.mlp(self.norm2(x))

@@ -20,6 +20,7 @@ from torch import nn
 
 from napari_sam.model.base import Model
 from napari_sam.model.check import hash_of
+from napari_sam.model.interrupt import Interrupted, give_way
 from napari_sam.model.precision import (
     MIN_AGREEMENT,
     Precision,
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 UNUSED_DAYS = 30
 """After so long, what was made of weights that nobody has loaded is removed."""
+
+POLL_MS = 10
+"""How often to ask whether an encoding is still wanted."""
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
 """Precision → OpenVINO's name for it."""
@@ -164,8 +168,20 @@ class OpenVINOEncoder(nn.Module):
                 self.request.set_input_tensor(0, share(images[i : i + 1]))
                 self.request.set_output_tensor(0, share(embedding[i : i + 1]))
                 self.request.set_output_tensor(1, share(early[i : i + 1]))
-                self.request.infer()
+                self.infer()
         return embedding, early
+
+    def infer(self) -> None:
+        """Run the request, unless it becomes unwanted (`interruptible`)."""
+        self.request.start_async()
+        try:
+            while not self.request.wait_for(POLL_MS):
+                give_way()
+        except Interrupted:
+            self.request.cancel()
+            with contextlib.suppress(RuntimeError):  # its own way to say that it was canceled
+                self.request.wait()
+            raise
 
 
 def share(x: torch.Tensor) -> openvino.Tensor:

@@ -15,6 +15,7 @@ from torch import nn
 
 from napari_sam.model.bottleneck import ConvNorm, MBConv, PatchMerging
 from napari_sam.model.image_encoder import partition, unpartition
+from napari_sam.model.interrupt import give_way
 from napari_sam.model.layer_norm_2d import LayerNorm2d
 from napari_sam.model.working_memory import at_a_time
 
@@ -118,6 +119,7 @@ class Stage(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (B, C, h, w) to (B, C', h', w')."""
         for block in self.blocks:
+            give_way()
             x = block(x)
         return x if self.downsample is None else self.downsample(x)
 

@@ -31,6 +31,8 @@ def segment_object(
     plane: int | tuple[int, ...] = (),
     multimask: bool | None = None,
     follow: bool = True,
+    step: float | None = None,
+    object_diameter: float | None = None,
 ) -> Candidates:
     """Segment the one object that the prompts mean.
 
@@ -56,6 +58,13 @@ def segment_object(
         or a box alone without a mask; one for all others, as the models are trained.
     follow : bool
         False: look through the first window only, as for a preview that must not wait.
+    step : float, optional
+        Level-0 pixels per sample of the window, a power of two: do not look finer than that, as
+        when the view is zoomed out. Default: the base step of the embeddings, or what
+        `object_diameter` asks for.
+    object_diameter : float, optional
+        In level-0 pixels, roughly: large objects are looked at more coarsely from the beginning,
+        small ones magnified (`first_step`).
 
     Returns
     -------
@@ -68,7 +77,8 @@ def segment_object(
         If these are no embeddings or no prompts.
     ValueError
         If there is neither a positive point nor a box, or a prompt lies outside the image, or box
-        and positive points span more than one object can.
+        and positive points span more than one object can; or the step is no power of two, or the
+        diameter no positive number.
     """
     if not isinstance(embeddings, Embeddings):
         raise TypeError(
@@ -77,10 +87,10 @@ def segment_object(
         )
     plane = embeddings.image.normalize_plane(plane)
     _check(prompts, embeddings.image.shape_yx)
-    window = first_window(embeddings, prompts, plane)
-    found = _look(embeddings, window, prompts, multimask)
+    window = first_window(embeddings, prompts, plane, step, object_diameter)
+    found = _look(embeddings, window, prompts, multimask, step)
     if follow and prompts.box is None:
-        found = _follow(embeddings, window, found, prompts, multimask)
+        found = _follow(embeddings, window, found, prompts, multimask, step)
     return found
 
 
@@ -91,9 +101,13 @@ def is_ambiguous(prompts: Prompts) -> bool:
 
 
 def _look(
-    embeddings: Embeddings, window: Window, prompts: Prompts, multimask: bool | None
+    embeddings: Embeddings,
+    window: Window,
+    prompts: Prompts,
+    multimask: bool | None,
+    step: float | None,
 ) -> Candidates:
-    """Ask the model through one window."""
+    """Ask the model through one window; `step` is what the caller asked for."""
     visible = in_window(window, prompts.points)
     seen = Prompts(prompts.points[visible], prompts.labels[visible], prompts.box, prompts.mask)
     masks = decode(
@@ -109,7 +123,8 @@ def _look(
     if not masks:
         notes.append("nothing found here; add points or draw a box")
     if window.step > 1:
-        notes.append(f"window at {_fraction(window.step)} resolution (object is large)")
+        reason = " (object is large)" if window.step > (step or 1) else ""
+        notes.append(f"window at {_fraction(window.step)} resolution{reason}")
     if n_left_out := int(np.count_nonzero(~visible)):
         plural = "points" if n_left_out > 1 else "point"
         notes.append(f"{n_left_out} negative {plural} too far away to matter, left out")
@@ -122,6 +137,7 @@ def _follow(
     found: Candidates,
     prompts: Prompts,
     multimask: bool | None,
+    step: float | None,
 ) -> Candidates:
     """Look again through other windows until one shows the whole object."""
     for _ in range(MAX_FOLLOWED):
@@ -130,7 +146,7 @@ def _follow(
         window = next_window(embeddings, window, prompts, found.best)
         if shows_too_much(embeddings, window.step):
             break
-        again = _look(embeddings, window, prompts, multimask)
+        again = _look(embeddings, window, prompts, multimask, step)
         if not again:
             break
         found = again

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam.embedding.embeddings import Embeddings
+from napari_sam.embedding.embeddings import MIN_STEP, Embeddings
 from napari_sam.image.window import Window
 from napari_sam.masks.mask import Mask
 from napari_sam.prompts.prompts import Prompts
@@ -15,12 +16,69 @@ from napari_sam.prompts.prompts import Prompts
 MAX_PIXELS = 1 << 28
 """Image pixels that a window may show: a mask of all of them takes 256 MB."""
 
+MIN_SAMPLES = 14
+"""The smallest diameter of objects that `nano` was trained on, in samples of the window."""
 
-def first_window(embeddings: Embeddings, prompts: Prompts, plane: tuple[int, ...]) -> Window:
+MAX_SHARE = 1 / 4
+"""Of the side of a window, for an object of known size: it has to show what is around it too."""
+
+
+def first_step(
+    embeddings: Embeddings, step: float | None = None, object_diameter: float | None = None
+) -> float:
+    """Return how fine to look: the base step, if nothing tells otherwise.
+
+    Of an object of known size, the step closest to the base step is chosen at which it measures
+    at least `MIN_SAMPLES`, and at most `MAX_SHARE` of the window.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+        Of the image.
+    step : float, optional
+        Level-0 pixels per sample, a power of two; not to be finer than that.
+    object_diameter : float, optional
+        In level-0 pixels.
+
+    Raises
+    ------
+    ValueError
+        If the step is no power of two, or windows of it show more than `MAX_PIXELS`; or the
+        diameter is no positive number.
+    """
+    chosen = embeddings.base_step if step is None else embeddings.grid(step).step
+    if object_diameter is not None:
+        if not 0 < object_diameter < math.inf:
+            raise ValueError(
+                f"The diameter of an object is a positive number of pixels, found "
+                f"{object_diameter}."
+            )
+        fitting = embeddings.base_step
+        while object_diameter / fitting > MAX_SHARE * embeddings.model.image_size:
+            fitting *= 2
+        while object_diameter / fitting < MIN_SAMPLES and fitting > MIN_STEP:
+            fitting /= 2
+        chosen = fitting if step is None else max(fitting, chosen)
+    if shows_too_much(embeddings, chosen):
+        raise ValueError(
+            f"Windows of step {chosen:g} show too much of the image at once: choose a smaller step "
+            f"or diameter, or open a coarser level of the image."
+        )
+    return chosen
+
+
+def first_window(
+    embeddings: Embeddings,
+    prompts: Prompts,
+    plane: tuple[int, ...],
+    step: float | None = None,
+    object_diameter: float | None = None,
+) -> Window:
     """Return the finest window that holds the box and all positive points, with a margin.
 
     The tile of the last positive point, or of the box, where that will do, because a tile is shared
-    by all objects in it; else a window around them. Negative points have no say.
+    by all objects in it; else a window around them. Negative points have no say. Not finer than
+    `first_step` tells of `step` and `object_diameter`.
 
     Raises
     ------
@@ -29,7 +87,7 @@ def first_window(embeddings: Embeddings, prompts: Prompts, plane: tuple[int, ...
     """
     region = _region(prompts, embeddings.image.shape_yx)
     anchor = prompts.positives[-1] if len(prompts.positives) else _center(region)
-    step = embeddings.base_step
+    step = first_step(embeddings, step, object_diameter)
     while not shows_too_much(embeddings, step):
         tile = embeddings.window_at(*anchor, step=step, plane=plane)
         if embeddings.holds(tile, region.tolist()):

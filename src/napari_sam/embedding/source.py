@@ -1,0 +1,126 @@
+"""Where features come from: memory, a store, or the encoder, which several threads share."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+
+import torch
+
+from napari_sam.embedding.lru import LRUCache
+from napari_sam.embedding.store import EmbeddingStore
+from napari_sam.embedding.turns import EncoderTurns, Encoding
+from napari_sam.image.image import Image
+from napari_sam.image.window import Window
+from napari_sam.model.base import Model
+from napari_sam.model.features import Features
+from napari_sam.model.interrupt import Interrupted
+
+
+class FeatureSource:
+    """Finds or makes the features of windows, never those of one window twice at once.
+
+    Parameters
+    ----------
+    image : Image
+        What is read.
+    model : Model
+        What encodes it.
+    cache : LRUCache
+        The memory.
+    store : EmbeddingStore or None
+        The disk; None after `get` has found that it takes no more.
+
+    Attributes
+    ----------
+    tile_bytes : int or None
+        Memory that the features of a window take; None before the first one.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        model: Model,
+        cache: LRUCache[Window, Features],
+        store: EmbeddingStore | None,
+    ) -> None:
+        self.image = image
+        self.model = model
+        self.cache = cache
+        self.store = store
+        self.tile_bytes: int | None = None
+        self._pending: dict[Window, Encoding] = {}
+        self._lock = threading.Lock()
+        self._turns = EncoderTurns()
+
+    def get(self, window: Window) -> Features:
+        """Return features; see `Embeddings.features`."""
+        while True:
+            with self._lock:
+                cached = self.cache.get(window)
+                if cached is not None:
+                    return cached
+                is_first = window not in self._pending
+                encoding = self._pending.setdefault(window, Encoding())
+                encoding.is_awaited = encoding.in_memory = True
+            if is_first and (failure := self._fulfil(window, encoding)):
+                self.store = None
+                warnings.warn(f"{failure} Features are kept in memory only now.", stacklevel=3)
+            with suppress(Interrupted):  # it was being given up when we began to wait
+                return encoding.features.result()
+
+    def prefetch(self, window: Window, is_unwanted: Callable[[], bool], in_memory: bool) -> bool:
+        """Have features made that nobody waits for yet; see `Embeddings.prefetch`."""
+        in_memory = in_memory or self.store is None
+        with self._lock:
+            is_there = self.cache.get(window) is not None or window in self._pending
+            if is_there or (self.store and not in_memory and window in self.store):
+                return False
+            encoding = self._pending[window] = Encoding(False, is_unwanted, in_memory)
+        failure = self._fulfil(window, encoding)
+        encoding.features.result()
+        if failure is not None:
+            raise failure
+        return encoding.is_needed
+
+    def encode(self, window: Window, encoding: Encoding | None = None) -> Features:
+        """Encode a window when its turn comes."""
+        samples = torch.from_numpy(self.image.read(window))[None]
+        with self._turns.take(encoding or Encoding()):
+            return self.model.encode(samples)
+
+    def _fulfil(self, window: Window, encoding: Encoding) -> OSError | ValueError | None:
+        """Find or make features, and tell all who wait; return why they can't be stored, if so."""
+        failure = None
+        try:
+            features = self._restore(window)
+            if features is None:
+                encoding.is_needed = True
+                features = self.encode(window, encoding)
+                failure = self._keep(window, features)
+        except BaseException as error:
+            with self._lock:
+                del self._pending[window]
+            encoding.features.set_exception(error)
+            return None
+        self.tile_bytes = features.nbytes
+        with self._lock:
+            if encoding.in_memory:
+                self.cache.put(window, features)
+            del self._pending[window]
+        encoding.features.set_result(features)
+        return failure
+
+    def _restore(self, window: Window) -> Features | None:
+        found = None if self.store is None else self.store.get(window)
+        return found and Features(tuple(m.to(self.model.device) for m in found.maps))
+
+    def _keep(self, window: Window, features: Features) -> OSError | ValueError | None:
+        try:
+            if self.store is not None:
+                self.store.put(window, features)
+        except (OSError, ValueError) as error:
+            return error
+        return None
