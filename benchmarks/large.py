@@ -14,12 +14,16 @@ With nano, without a window, each measurement in a fresh process, small and larg
 - *clicks*: memory of a process that clicks at 200 places all over the large image.
 - *open*: bytes that are read to open the image on disk with a store of it, and to get the mask of a
   click from there. Counted by the system, so Linux only.
-- *workers*: a plane is embedded by one worker process and by two, which have loaded the model.
+- *workers*: a plane is embedded by one worker process and by two, which have loaded the model, of
+  nano and of a vit_t with random weights. Next to it what the machine allows: one process and two
+  that encode, each with a model of its own, and do nothing else. And the CPU time of workers, and
+  of all other processes (scheduler, client, nannies), which have to share the same cores.
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import statistics
 import subprocess
@@ -32,6 +36,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+import torch
 import zarr
 from distributed import Client, LocalCluster
 from zarr.abc.store import ByteRequest
@@ -40,6 +45,7 @@ from zarr.core.buffer import Buffer, BufferPrototype
 import napari_sam as ns
 from napari_sam.embedding.distributed import describe_work, store_tiles
 from napari_sam.image.cells import CellStore, cell_field, cell_labels
+from napari_sam.model.sam import build_mobile_sam
 
 SMALL, LARGE = 2_048, 100_000
 
@@ -155,11 +161,18 @@ def measure_open(side: int, folder: Path) -> tuple[float, float]:
     return opened - before, read() - before
 
 
-def measure_workers(n_workers: int, folder: Path) -> float:
-    """Return the seconds in which workers embed a plane."""
-    model = ns.load_model("nano", device="cpu")
+def load(folder: Path, name: str) -> Any:
+    """Load nano, or the vit_t with random weights that lies in a folder."""
+    if name == "nano":
+        return ns.load_model("nano", device="cpu")
+    return ns.load_model(checkpoint=folder / f"{name}.pt", device="cpu")
+
+
+def measure_workers(n_workers: int, folder: Path, name: Path) -> dict[str, float]:
+    """Return the seconds a tile in which workers embed a plane."""
     with tempfile.TemporaryDirectory() as stores:
-        embeddings = ns.Embeddings(open_field(SMALL, folder), model, store=Path(stores) / "store")
+        image, model = open_field(SMALL, folder), load(folder, str(name))
+        embeddings = ns.Embeddings(image, model, store=Path(stores) / "store")
         with (
             LocalCluster(
                 n_workers=n_workers, threads_per_worker=1, dashboard_address=":0"
@@ -168,10 +181,54 @@ def measure_workers(n_workers: int, folder: Path) -> float:
         ):
             warm = embeddings.grid(1).window(0, 0)
             client.run(store_tiles, describe_work(embeddings), [warm])
-            started = time.perf_counter()
+            pids = set(client.run(os.getpid).values())
+            this = psutil.Process()
+            everybody = [this, *this.children(recursive=True)]
+
+            def clocks() -> tuple[float, float, float]:
+                workers = rest = 0.0
+                for process in everybody:
+                    user, system, *_ = process.cpu_times()
+                    if process.pid in pids:
+                        workers += user + system
+                    else:
+                        rest += user + system
+                return time.perf_counter(), workers, rest
+
+            before = clocks()
             n_tiles = sum(1 for _ in embeddings.iter_compute(steps=[0.5], client=client))
-            seconds = time.perf_counter() - started
-    return seconds / n_tiles
+            spent = [(b - a) / n_tiles for a, b in zip(before, clocks(), strict=True)]
+    return dict(zip(("wall", "CPU of workers", "CPU of the rest"), spent, strict=True))
+
+
+def encode_alone(folder: Path, name: str, n_tiles: int, ready: Any, times: Any) -> None:
+    """Encode windows when others are ready too, and tell how long each took."""
+    model = load(folder, name)
+    windows = torch.rand(1, 1, model.image_size, model.image_size)
+    model.encode(windows)
+    ready.wait()
+    started, cpu_started = time.perf_counter(), time.process_time()
+    for _ in range(n_tiles):
+        model.encode(windows)
+    wall, cpu = time.perf_counter() - started, time.process_time() - cpu_started
+    times.put((wall / n_tiles, cpu / n_tiles))
+
+
+def measure_alone(n_processes: int, folder: Path, name: Path) -> dict[str, float]:
+    """Return the seconds a tile in which processes that know nothing of each other encode."""
+    context = multiprocessing.get_context("spawn")
+    ready, times = context.Barrier(n_processes), context.Queue()
+    arguments = folder, str(name), 8 if str(name) == "vit_t" else 40, ready, times
+    processes = [context.Process(target=encode_alone, args=arguments) for _ in range(n_processes)]
+    for process in processes:
+        process.start()
+    spent = [times.get() for _ in processes]
+    for process in processes:
+        process.join()
+    return {
+        "wall": max(wall for wall, _ in spent) / n_processes,
+        "CPU": statistics.mean(cpu for _, cpu in spent),
+    }
 
 
 def measure_apart(name: str, *arguments: object) -> Any:
@@ -196,14 +253,17 @@ def print_first(kind: str, where: object, repeats: int) -> None:
         print(f"{label:46}{small:6.2f} s {large:6.2f} s   ratio {large / small:.2f}", flush=True)
 
 
-def print_workers(folder: Path, repeats: int) -> None:
-    """Print how much faster two workers are than one."""
-    rounds = [
-        [measure_apart("measure_workers", n_workers, folder) for n_workers in (1, 2)]
-        for _ in range(repeats)
-    ]
-    one, two = (statistics.median(seconds) for seconds in zip(*rounds, strict=True))
-    print(f"embedding: {one:.3f} s a tile, with two workers {two:.3f} s, {one / two:.2f} ×")
+def print_workers(folder: Path, name: str, repeats: int) -> None:
+    """Print how much faster two workers are than one, and two processes that only encode."""
+    for measure in ("measure_workers", "measure_alone"):
+        rounds = [[measure_apart(measure, n, folder, name) for n in (1, 2)] for _ in range(repeats)]
+        for clock in rounds[0][0]:
+            one, two = (
+                statistics.median(times[clock] for times in column)
+                for column in zip(*rounds, strict=True)
+            )
+            label = f"{name}, {measure}, {clock}, s a tile"
+            print(f"{label:46}{one:6.3f}   {two:6.3f}     ratio {one / two:.2f}", flush=True)
 
 
 def main(repeats: int = 5) -> None:
@@ -219,7 +279,9 @@ def main(repeats: int = 5) -> None:
             print(f"open {side}² with a store: {opened:.1f} MB read, with a click {clicked:.1f} MB")
         peak, growth = measure_apart("measure_clicks", LARGE)
         print(f"{N_CLICKS} clicks: peak {peak:.2f} GB, {growth:+.3f} GB over the second half")
-        print_workers(folder, repeats)
+        torch.save(build_mobile_sam("vit_t").state_dict(), folder / "vit_t.pt")
+        for model in ("nano", "vit_t"):
+            print_workers(folder, model, 3)
 
 
 if __name__ == "__main__":
