@@ -293,7 +293,8 @@ def test_it_stands_in_a_tab_on_the_other_dock(make_napari_viewer, open_dock, qtb
     segment = viewer.window.add_dock_widget(SegmentWidget(viewer), name="Segment")
     qtbot.wait(50)
     _, dock, _ = open_dock(viewer)
-    assert viewer.window._qt_window.tabifiedDockWidgets(segment) == [dock]
+    tabs = viewer.window._qt_window.tabifiedDockWidgets
+    qtbot.waitUntil(lambda: tabs(segment) == [dock], timeout=PATIENCE_MS)
 
 
 def test_cores_are_the_same_in_all_windows(open_dock, qtbot, monkeypatch):

@@ -501,3 +501,57 @@ def test_undoing_everything_gives_back_the_labels(model, picture, commands):
     for _ in range(n_steps):
         session.redo()
     np.testing.assert_array_equal(session.labels.data, final)
+
+
+def test_the_zoom_chooses_how_finely_a_click_looks(make_session):
+    viewer = ViewerModel()
+    viewer.add_image(np.random.default_rng(0).integers(0, 255, (2000, 2000), dtype=np.uint8))
+    session = make_session(viewer)
+    viewer.scene.camera.zoom = 0.2
+    session.click(1000, 1000)
+    assert session.candidates.window.step == 4
+    viewer.scene.camera.zoom = 1.5
+    session.click(1010, 1000)
+    assert session.candidates.window.step == 1
+
+
+@pytest.mark.parametrize(
+    ("chosen", "step"),
+    [({"step": None}, 1), ({"step": 2}, 2), ({"object_diameter": 250}, 4), ({"step": 64}, 8)],
+)
+def test_the_user_chooses_how_finely_a_click_looks(make_session, chosen, step):
+    """And the object being made is asked for again."""
+    viewer = ViewerModel()
+    viewer.add_image(np.random.default_rng(0).integers(0, 255, (2000, 2000), dtype=np.uint8))
+    session = make_session(viewer)
+    viewer.scene.camera.zoom = 0.01
+    session.click(1000, 1000)
+    assert session.candidates.window.step == 8  # coarser, the image would only shrink
+    for name, value in chosen.items():
+        setattr(session, name, value)
+    session.hover(1000, 1000)
+    assert session.candidates.window.step == step
+    assert len(session.draft.prompts.points) == 1
+
+
+@pytest.mark.parametrize("step", [3, 0, -1, "half", float("nan")])
+def test_a_step_that_is_none_is_refused(session, step):
+    with pytest.raises(ValueError, match="power of two"):
+        session.step = step
+    assert session.step == "zoom"
+
+
+@pytest.mark.parametrize("diameter", [0, -3, float("inf"), float("nan")])
+def test_a_diameter_that_is_none_is_refused(session, diameter):
+    with pytest.raises(ValueError, match="pixels of the image"):
+        session.object_diameter = diameter
+
+
+def test_hovering_again_at_another_resolution_asks_again(session, asked):
+    session.hover(100, 120, wait=False)
+    answer(session, asked[-1])
+    session.hover(100, 120, wait=False)
+    assert len(asked) == 1
+    session.step = 2
+    session.hover(100, 120, wait=False)
+    assert len(asked) == 2

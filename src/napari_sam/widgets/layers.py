@@ -162,7 +162,7 @@ def screen_px(viewer: ViewerModel, layer: ImageLayer) -> float:
 
 
 def placement(
-    image_layer: ImageLayer, corner: np.ndarray | None = None, thinning: int = 1
+    image_layer: ImageLayer, corner: np.ndarray | None = None, thinning: int | np.ndarray = 1
 ) -> dict[str, Any]:
     """Return the arguments that put a layer of as many axes where (a part of) an image is.
 
@@ -172,7 +172,7 @@ def placement(
         The image.
     corner : (ndim,) array, optional
         Pixel of the image that is the first of the layer.
-    thinning : int
+    thinning : int or (2,) array
         Rows and columns of the image per row and column of the layer.
     """
     scale, translate = np.array(image_layer.scale), image_layer.translate

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QTimer, QUrl
+from qtpy.QtCore import QTimer, QUrl
 from qtpy.QtGui import QDesktopServices, QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
@@ -38,10 +38,9 @@ from napari_sam.widgets.model_list import ModelList
 from napari_sam.widgets.model_questions import FetchDialog, ask_path, ask_remove
 from napari_sam.widgets.model_rows import list_rows
 from napari_sam.widgets.pace import Pace
-from napari_sam.widgets.segment import SegmentWidget
 from napari_sam.widgets.sentences import Sentences, without_hashes
 from napari_sam.widgets.session import session
-from napari_sam.widgets.tabs import share_place
+from napari_sam.widgets.tabs import Tab
 
 if TYPE_CHECKING:
     import napari
@@ -54,7 +53,7 @@ CORES_TIP = (
 LOOK_MS = 200
 
 
-class ModelsWidget(QWidget):
+class ModelsWidget(Tab):
     """Shows all models, fetches and removes their weights, and imports a user's own.
 
     Only a view: all that takes long is a `Job` in a thread, one at a time.
@@ -72,12 +71,12 @@ class ModelsWidget(QWidget):
         self._links = Links()
         self._jobs: list[Job] = []  # the one going on, if any; shared with _close
         self._pace, self._warnings = Pace(), list[str]()
-        self._was_busy = self._is_placed = False
+        self._was_busy = False
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._build()
         self._link()
-        # Runs when the dock is closed for good, which napari tells in no other way.
+        self.closed.connect(self._stop)
         self.destroyed.connect(partial(_close, self._links, self._lane, self._jobs))
         self._show_rows()
         self._show_cores()
@@ -142,24 +141,11 @@ class ModelsWidget(QWidget):
         super().showEvent(event)
         self._show_rows()
         self._timer.start()
-        if not self._is_placed:
-            self._is_placed = True
-            QTimer.singleShot(0, self._place)  # napari has not placed the dock yet
-
-    def _place(self) -> None:
-        share_place(self, SegmentWidget)
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         """Watch nothing while nobody looks; what is going on goes on."""
         super().hideEvent(event)
         self._timer.stop()
-
-    def changeEvent(self, event: QEvent | None) -> None:
-        """Stop fetching as soon as the dock has been closed, which takes it its widget."""
-        super().changeEvent(event)
-        is_moved = event is not None and event.type() == QEvent.Type.ParentChange
-        if is_moved and self.parentWidget() is None:
-            self._stop()
 
     # What the user asks for
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from napari_sam.model import list_models
 from napari_sam.widgets.cores import cores
+from napari_sam.widgets.looking import fitting_step
 
 if TYPE_CHECKING:
     from napari_sam.embedding.embeddings import Embeddings
@@ -64,15 +66,50 @@ class Predictor:
         self.image = image
         self.model_name = model_name
         self.warnings: list[str] = []
+        self._store: Path | None = None
         self._has_failed = False
         self._model = model
         self._embeddings = Lazy(self._embed)
 
     @property
+    def embeddings(self) -> Embeddings | None:
+        """The image as the model sees it; None while they have not both been opened."""
+        return self._embeddings.get() if self._embeddings.is_made else None
+
+    @property
     def notes(self) -> str:
         """What the user should know: what is odd about the image, once measured, and warnings."""
-        note = self._embeddings.get().image.note if self._embeddings.is_made else ""
+        note = self.embeddings.image.note if self.embeddings else ""
         return "\n".join([f"Image: {note}."] * bool(note) + self.warnings)
+
+    def kept_in(self, store: Path | None) -> Predictor:
+        """Return a predictor of the same image and model that keeps features in a store.
+
+        What is in memory is stored. Opens model and image, if that has not been done.
+
+        Parameters
+        ----------
+        store : path or None
+            Made if there is none; None: features are kept in memory only.
+
+        Raises
+        ------
+        ValueError, OSError
+            If the store is one of something else, or cannot be made or read.
+        """
+        old, other = self._embeddings.get(), Predictor(self.image, self._model, self.model_name)
+        other.warnings, other._store = self.warnings, store
+        new = other._embeddings.get()
+        if new.store is not None:
+            in_memory = old.memory.keys()
+            for window in in_memory:
+                if (features := old.memory.get(window)) is not None and window not in new.store:
+                    new.store.put(window, features)
+        return other
+
+    def sees_as(self, other: Predictor | None) -> bool:
+        """Whether another one has the same image and model, and maybe keeps features elsewhere."""
+        return other is not None and self.image is other.image and self.shares_model(other)
 
     def shares_model(self, other: Predictor) -> bool:
         """Whether another one uses the same model."""
@@ -99,11 +136,17 @@ class Predictor:
         self._has_failed = False
 
     def iter_predict(
-        self, prompts: Prompts, plane: tuple[int, ...], *, follow: bool = True
+        self,
+        prompts: Prompts,
+        plane: tuple[int, ...],
+        *,
+        follow: bool = True,
+        step: float | None = None,
+        object_diameter: float | None = None,
     ) -> Iterator[str | Candidates]:
         """Yield what is being done, a sentence at a time, and at last the candidates.
 
-        Parameters are those of `segment_object`.
+        Parameters are those of `segment_object`; `step` may be any power of two.
         """
         yield from self.iter_answer()
         # torch is slow to import; here that happens in the thread that needs it.
@@ -111,14 +154,24 @@ class Predictor:
         from napari_sam.segment.windows import first_window
 
         embeddings = self._embeddings.get()
-        if not embeddings.is_encoded(first_window(embeddings, prompts, plane)):
+        if step is not None:
+            step = fitting_step(embeddings, step)
+        window = first_window(embeddings, prompts, plane, step, object_diameter)
+        if not embeddings.is_encoded(window):
             yield "Encoding this part of the image …"
-        yield segment_object(embeddings, prompts, plane=plane, follow=follow)
+        yield segment_object(
+            embeddings,
+            prompts,
+            plane=plane,
+            follow=follow,
+            step=step,
+            object_diameter=object_diameter,
+        )
 
     def _embed(self) -> Embeddings:
         from napari_sam.embedding import Embeddings
 
-        embeddings = Embeddings(self.image, self._model.get())
+        embeddings = Embeddings(self.image, self._model.get(), store=self._store)
         embeddings.image.note  # noqa: B018  # measured now, not while a window is read
         return embeddings
 
@@ -131,6 +184,8 @@ class Request:
     prompts: Prompts
     plane: tuple[int, ...]
     is_hover: bool = False
+    step: float | None = None
+    object_diameter: float | None = None
 
     def iter_answer(self) -> Iterator[str | Candidates]:
         """Yield what is being done, a sentence at a time, and at last the candidates."""
@@ -143,15 +198,21 @@ class Request:
         return candidates  # type: ignore[return-value]  # the last thing yielded
 
     def _iter_answer(self) -> Iterator[str | Candidates]:
-        return self.predictor.iter_predict(self.prompts, self.plane, follow=not self.is_hover)
+        return self.predictor.iter_predict(
+            self.prompts,
+            self.plane,
+            follow=not self.is_hover,
+            step=self.step,
+            object_diameter=self.object_diameter,
+        )
 
     def asks_as(self, other: Request) -> bool:
         """Whether another request asks the same."""
-        return (self.predictor, self.plane, self.prompts) == (
-            other.predictor,
-            other.plane,
-            other.prompts,
+        mine, others = (
+            (request.predictor, request.plane, request.step, request.object_diameter)
+            for request in (self, other)
         )
+        return mine == others and self.prompts == other.prompts
 
 
 _by_name: WeakValueDictionary[str, Lazy[Any]] = WeakValueDictionary()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sam.widgets.automatic_layer import CandidatesLayer
 from napari_sam.widgets.keys import bind_keys
 from napari_sam.widgets.layers import screen_px
 from napari_sam.widgets.preview import (
@@ -14,15 +18,18 @@ from napari_sam.widgets.preview import (
     MaskPreview,
 )
 from napari_sam.widgets.prompts_layer import BoxLayer, PointsLayer
+from napari_sam.widgets.tile_map import TileMap
 
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
     from napari.layers import Layer
 
+    from napari_sam.embedding import TileGrid
     from napari_sam.masks import Mask
+    from napari_sam.widgets.automatic_find import Found
     from napari_sam.widgets.segment_session import SegmentSession
 
-    Mirror = MaskPreview | BoxLayer | PointsLayer
+    Mirror = TileMap | CandidatesLayer | MaskPreview | BoxLayer | PointsLayer
 
 
 class Scene:
@@ -38,6 +45,8 @@ class Scene:
 
     def __init__(self, session: SegmentSession) -> None:
         self.session = session
+        self.tiles = TileMap()
+        self.found = CandidatesLayer()
         self.object = MaskPreview("object")
         self.hover = MaskPreview("hover")
         self.box = BoxLayer(session)
@@ -50,7 +59,7 @@ class Scene:
     @property
     def layers(self) -> list[Layer]:
         """The layers that there are now, from bottom to top."""
-        mirrors = (self.object, self.hover, self.box, self.points)
+        mirrors = (self.tiles, self.found, self.object, self.hover, self.box, self.points)
         return [mirror.layer for mirror in mirrors if mirror.layer is not None]
 
     def activate(self, tool: str) -> None:
@@ -71,14 +80,54 @@ class Scene:
                 return layer
             layers.remove(layer)
         layer = mirror.make(image_layer)
-        above = [other for other in self.layers[self.layers.index(layer) + 1 :] if other in layers]
         active = layers.selection.active
-        layers.insert(min(map(layers.index, above), default=len(layers)), layer)
+        layers.insert(self._position(layer, image_layer), layer)
         if active is not None:
             layers.selection.active = active
         if isinstance(mirror, PointsLayer | BoxLayer):
             bind_keys(layer, self.session)
         return layer
+
+    def _position(self, layer: Layer, image_layer: ImageLayer) -> int:
+        """Return where a new layer goes: the map on the image, others on all but their like."""
+        layers = self.session.viewer.layers
+        if layer is self.tiles.layer:
+            return int(layers.index(image_layer)) + 1
+        above = [other for other in self.layers[self.layers.index(layer) + 1 :] if other in layers]
+        return min(map(layers.index, above), default=len(layers))
+
+    def show_tiles(
+        self,
+        plane: tuple[int, ...],
+        grid: TileGrid,
+        states: NDArray[np.uint8],
+        going_on: tuple[int, int] | None,
+    ) -> None:
+        """Show the map of encoded tiles; see `TileMap.show`."""
+        image_layer = self.session.image
+        if image_layer is not None and image_layer.ndim == len(plane) + 2:
+            self._ensure(self.tiles, image_layer)
+            self.tiles.show(image_layer, plane, grid, states, going_on)
+
+    def remove_tiles(self) -> None:
+        """Take the map of encoded tiles away."""
+        self._remove(self.tiles)
+
+    def show_found(self, found: Found, rows: NDArray[np.int64]) -> None:
+        """Show some of the candidates that were found; see `CandidatesLayer.show`."""
+        image_layer = self.session.image
+        if image_layer is not None and image_layer.ndim == len(found.finding.plane) + 2:
+            self._ensure(self.found, image_layer)
+            self.found.show(image_layer, found, rows)
+
+    def remove_found(self) -> None:
+        """Take the candidates away."""
+        self._remove(self.found)
+
+    def _remove(self, mirror: Mirror) -> None:
+        layers = self.session.viewer.layers
+        if mirror.layer is not None and mirror.layer in layers:
+            layers.remove(mirror.layer)
 
     def _show_or_hide(self) -> None:
         """Hide all while there is no image for them to lie on; else leave them as they are."""

@@ -24,6 +24,8 @@ from qtpy.QtWidgets import (
 
 from napari_sam.labels.write import Overlap
 from napari_sam.model import list_models
+from napari_sam.widgets.advanced import Advanced
+from napari_sam.widgets.ahead import Ahead, ahead
 from napari_sam.widgets.candidates_bar import CandidatesBar
 from napari_sam.widgets.installed import installed
 from napari_sam.widgets.keys import DROP, KEEP, REDO, UNDO, Action
@@ -33,6 +35,7 @@ from napari_sam.widgets.mouse import Mouse
 from napari_sam.widgets.predictor import Predictor, Request
 from napari_sam.widgets.sentences import Sentences, without_hashes
 from napari_sam.widgets.session import scene
+from napari_sam.widgets.tabs import Tab
 
 if TYPE_CHECKING:
     import napari
@@ -59,7 +62,7 @@ OVERLAP_TIPS = {
 }
 
 
-class SegmentWidget(QWidget):
+class SegmentWidget(Tab):
     """Segment objects by pointing at them.
 
     Only a view: what it shows and changes is the session of the viewer, and everything that takes
@@ -78,10 +81,11 @@ class SegmentWidget(QWidget):
         self._mouse = Mouse(self._scene)
         self._lanes = self._for_drafts, self._for_hover, self._for_chores = Lane(), Lane(), Lane()
         self._links = Links()
+        self._ahead = ahead(viewer)
         self._build()
         self._link()
-        # Runs when the dock is closed for good, which napari tells in no other way.
-        self.destroyed.connect(partial(_close, self._links, self._mouse, self._lanes))
+        self._ahead.join(self._links)
+        self.at_end(partial(_close, self._links, self._mouse, self._lanes, self._ahead))
         self._session.adopt_image()
         self._session.prepare()
         self._show_layers()
@@ -136,6 +140,7 @@ class SegmentWidget(QWidget):
         column.addWidget(self._status)
         column.addWidget(self._hint)
         column.addWidget(self._notes)
+        column.addWidget(Advanced(self._session, self._links))
         column.addStretch(1)
 
     def _fill_models(self) -> None:
@@ -217,7 +222,7 @@ class SegmentWidget(QWidget):
         self._scene.activate(self._tools.checkedButton().objectName())
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Leave the mouse alone while the dock is hidden, or under another one."""
+        """Leave the mouse alone while the dock is hidden; under another one it is not, to Qt."""
         super().hideEvent(event)
         self._mouse.disconnect()
 
@@ -302,12 +307,15 @@ class SegmentWidget(QWidget):
         self._hint.setText(next(hints, KEYS_ASLEEP))
 
 
-def _close(links: Links, mouse: Mouse, lanes: Iterable[Lane], gone: object = None) -> None:
+def _close(
+    links: Links, mouse: Mouse, lanes: Iterable[Lane], ahead: Ahead, gone: object = None
+) -> None:
     """Cut all that reaches from the viewer and the session into a dock that is gone."""
     links.cut()
     mouse.disconnect()
     for lane in lanes:
         lane.stop()
+    ahead.leave(links)
 
 
 def _predictor(work: Work | None) -> Predictor | None:

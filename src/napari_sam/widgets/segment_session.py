@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
+from napari_sam.widgets.choices import Choices
 from napari_sam.widgets.draft import NO_IMAGE, READY, Draft
 from napari_sam.widgets.history import History, Step
 from napari_sam.widgets.hover import Hover
 from napari_sam.widgets.in_order import go_on, in_order
-from napari_sam.widgets.labels_layer import ShownLabels
-from napari_sam.widgets.layers import current_plane, iter_images
+from napari_sam.widgets.layers import current_plane
 from napari_sam.widgets.predictor import Predictor, Request
-from napari_sam.widgets.source import Source
-from napari_sam.widgets.target import Count, Target
+from napari_sam.widgets.target import Count
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image as ImageLayer
-    from napari.layers import Labels
 
-    from napari_sam.labels.write import Overlap
     from napari_sam.masks import Candidates, Mask
-    from napari_sam.model.base import Model
+    from napari_sam.masks.mask_table import MaskTable
 
 Plane = tuple[int, ...] | None
 
 
-class SegmentSession:
+class SegmentSession(Choices):
     """Segments objects in one viewer, one after the other.
 
     Every command does what the hand does in the window, and the window shows what commands do.
@@ -47,13 +43,10 @@ class SegmentSession:
     asked = Signal(object)
     draft_changed = Signal()
     hover_changed = Signal()
-    layers_changed = Signal()
     status_changed = Signal(str)
 
     def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer = weakref.ref(viewer)
-        self._source = Source()
-        self._target = Target()
+        super().__init__(viewer)
         self._history = History()
         self._draft, self._hover = Draft(), Hover()
         self.is_held_up = False
@@ -61,80 +54,12 @@ class SegmentSession:
         self.status = NO_IMAGE
         viewer.layers.events.removed.connect(self._on_layer_removed)
 
-    # What is segmented, with what, into what
+    # Choices
 
-    @property
-    def viewer(self) -> ViewerModel:
-        """The viewer."""
-        viewer = self._viewer()
-        if viewer is None:
-            raise RuntimeError("The viewer of this session has been closed.")
-        return viewer
-
-    @property
-    def image(self) -> ImageLayer | None:
-        """Image layer to segment. Setting it drops the prompts and forgets the history."""
-        return self._source.layer
-
-    @image.setter
-    def image(self, layer: ImageLayer | None) -> None:
-        if layer is not self._source.layer:
-            self._open(layer)
-            self.labels = None
-
-    @property
-    def labels(self) -> Labels | None:
-        """Labels layer to write into; None: the next commit makes one."""
-        return self._target.layer
-
-    @labels.setter
-    def labels(self, layer: Labels | None) -> None:
-        if layer is not None:
-            ShownLabels(layer).check(self._predictor.image)
-        self._target.layer = layer
-        self.layers_changed.emit()
-        self.prepare()
-
-    @property
-    def model(self) -> str:
-        """Name of the model. Setting it, to a name or a `Model`, answers the prompts anew."""
-        return self._source.model_name
-
-    @model.setter
-    def model(self, model: str | Model) -> None:
-        if model == self._source.model_name:
-            return
-        self._source.use_model(model)
-        self._hover.end()
-        self.layers_changed.emit()
-        self.prepare()
-        if not self._draft.is_empty:
-            self._history.amend(self._draft.unanswered())
-            self._resume(self._draft.unanswered(), wait=False)
-
-    @property
-    def overlap(self) -> Overlap:
-        """What happens to objects under a new one: ``"keep"``, ``"replace"`` or ``"erase"``."""
-        return self._target.overlap
-
-    @overlap.setter
-    def overlap(self, rule: Overlap) -> None:
-        self._target.overlap = rule
-
-    @property
-    def next_label(self) -> int:
-        """The id that the next commit writes."""
-        return self._target.next_label
-
-    @property
-    def is_counted(self) -> bool:
-        """Whether `next_label` is known without looking the labels through."""
-        return self._target.uncounted is None
-
-    def adopt_image(self) -> None:
-        """Take the topmost image layer of the viewer, if no image has been chosen."""
-        if self.image is None and (images := list(iter_images(self.viewer))):
-            self.image = images[-1]
+    def keep(self, predictor: Predictor) -> None:
+        """Take a predictor of the same image and model, which keeps features elsewhere."""
+        self._source.predictor = predictor
+        self._on_choice(asks_anew=self._draft.is_waiting)
 
     def prepare(self) -> None:
         """Have all that can be done before the first click done by whoever listens to `asked`."""
@@ -164,11 +89,6 @@ class SegmentSession:
     def hovered(self) -> tuple[Mask, tuple[int, ...], bool] | None:
         """What a click under the cursor would select: mask, plane, and whether positive."""
         return self._hover.shown
-
-    @property
-    def notes(self) -> str:
-        """What is odd about the image, and what the model has warned of; known once it is open."""
-        return self._source.predictor.notes if self._source.predictor else ""
 
     # Commands
 
@@ -246,6 +166,27 @@ class SegmentSession:
         return written.label or None
 
     @in_order
+    def commit_all(self, table: MaskTable, *, plane: Plane = None) -> int:
+        """Write many objects as one step, each with an id of its own; return how many.
+
+        Objects that are there already stay whole, and what lies on them is left out. The object
+        being made stays as it is.
+        """
+        draft, layer = self._draft_on(plane), self._source.layer
+        if not len(table) or layer is None:
+            self._say("There are no objects to keep.")
+            return 0
+        labels = self._target.ensure_layer(self.viewer, layer, self._predictor.image)
+        written = self._target.write_all(labels, table, draft.plane)
+        if not written.edit.n_changed:
+            self._say("Nothing to write: other objects are there already, and they are kept.")
+            return 0
+        self._history.push(Step(self._draft, self._draft, written))
+        self.layers_changed.emit()
+        self._say(written.describe())
+        return written.n_objects
+
+    @in_order
     def undo(self, *, wait: bool = True) -> None:
         """Take back the last prompt or commit."""
         if (step := self._history.last) is None:
@@ -273,9 +214,9 @@ class SegmentSession:
         self, y: float, x: float, positive: bool = True, *, plane: Plane = None, wait: bool = True
     ) -> None:
         """Look at what a click would select; `hovered` tells."""
-        predictor, base = self._predictor, self._draft_on(plane)
-        draft = base.with_point(y, x, positive, predictor.image.shape_yx)
-        request = Request(predictor, draft.prompts, draft.plane, is_hover=True)
+        base = self._draft_on(plane)
+        draft = base.with_point(y, x, positive, self._predictor.image.shape_yx)
+        request = self._request(draft, is_hover=True)
         if self._hover.ask(request):
             self.hover_changed.emit()
         else:
@@ -327,13 +268,14 @@ class SegmentSession:
 
     # Inside
 
-    @property
-    def _predictor(self) -> Predictor:
-        """The predictor of the image; of the topmost one if none has been chosen."""
-        self.adopt_image()
-        if self._source.predictor is None:
-            raise ValueError(NO_IMAGE)
-        return self._source.predictor
+    def _on_choice(self, *, asks_anew: bool = False) -> None:
+        if asks_anew:
+            self.leave()
+        self.layers_changed.emit()
+        self.prepare()
+        if asks_anew and not self._draft.is_empty:
+            self._history.amend(self._draft.unanswered())
+            self._resume(self._draft.unanswered(), wait=False)
 
     def _open(self, layer: ImageLayer | None) -> None:
         self._source.open(layer, self._on_image_data)
@@ -362,7 +304,18 @@ class SegmentSession:
             self._ask(wait)
 
     def _ask(self, wait: bool) -> None:
-        self._answer(Request(self._predictor, self._draft.prompts, self._draft.plane), wait)
+        self._answer(self._request(self._draft), wait)
+
+    def _request(self, draft: Draft, *, is_hover: bool = False) -> Request:
+        """Return the question that a draft puts, as finely as is chosen now."""
+        return Request(
+            self._predictor,
+            draft.prompts,
+            draft.plane,
+            step=self.step_now,
+            object_diameter=self.object_diameter,
+            is_hover=is_hover,
+        )
 
     def _answer(self, request: Request, wait: bool) -> None:
         """Have a request answered: elsewhere, if somebody listens and nobody waits; or now."""
@@ -397,3 +350,4 @@ class SegmentSession:
 
     def _on_image_data(self) -> None:
         self._open(self._source.layer)
+        self._on_choice()

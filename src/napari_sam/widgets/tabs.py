@@ -2,26 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from qtpy.QtCore import QEvent, QTimer, Signal
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 
-def share_place(widget: QWidget, kind: type[QWidget]) -> None:
-    """Put the dock of a widget into a tab on top of the dock of a widget of another kind.
+class Tab(QWidget):
+    """The content of a dock that becomes a tab on top of those of its like, when first shown.
 
-    Only if both are in the same area of one window, one above the other.
+    Attributes
+    ----------
+    closed : Signal
+        Emitted when the dock has been closed for good (its ✕), which takes it its content.
     """
-    window, dock = widget.window(), _dock(widget)
-    if not isinstance(window, QMainWindow) or dock is None or dock.isFloating():
-        return
-    for other in map(_dock, window.findChildren(kind)):
-        if (
-            other is not None
-            and not other.isFloating()
-            and window.dockWidgetArea(other) == window.dockWidgetArea(dock)
-            and dock not in window.tabifiedDockWidgets(other)
-        ):
-            window.tabifyDockWidget(other, dock)
-            dock.raise_()
+
+    closed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_shown = self._is_placed = False
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Take the place, once."""
+        super().showEvent(event)
+        if not self._is_shown:
+            self._is_shown = True
+            QTimer.singleShot(0, self._share_place)  # napari has not placed the dock yet
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Tell when the dock has been closed, which napari tells in no other way."""
+        super().changeEvent(event)
+        is_moved = event is not None and event.type() == QEvent.Type.ParentChange
+        if is_moved and self.parentWidget() is None:
+            self.closed.emit()
+
+    def at_end(self, end: Callable[..., object]) -> None:
+        """Have a function called when the dock or the window has been closed, maybe twice.
+
+        It must not hold the widget.
+        """
+        self.closed.connect(end)
+        self.destroyed.connect(end)
+
+    def _share_place(self) -> None:
+        """Put this on top of those that are in the same area of the window already."""
+        self._is_placed = True
+        window, dock = self.window(), _dock(self)
+        if not isinstance(window, QMainWindow) or dock is None or dock.isFloating():
+            return
+        for other in (_dock(tab) for tab in window.findChildren(Tab) if tab._is_placed):
+            if (
+                other is not None
+                and other is not dock
+                and not other.isFloating()
+                and window.dockWidgetArea(other) == window.dockWidgetArea(dock)
+                and dock not in window.tabifiedDockWidgets(other)
+            ):
+                window.tabifyDockWidget(other, dock)
+                dock.raise_()
+                # One above the other, they may have made the window taller than the screen.
+                window.layout().activate()
+                window.resize(window.size().boundedTo(window.screen().availableSize()))
 
 
 def _dock(widget: QWidget | None) -> QDockWidget | None:

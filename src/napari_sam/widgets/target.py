@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from napari_sam.labels import Edit, LabelIds, write_mask
 from napari_sam.labels.write import Overlap
+from napari_sam.labels.write_table import new_rows, write_table
 from napari_sam.widgets.labels_layer import ShownLabels, make_labels
 
 if TYPE_CHECKING:
@@ -18,19 +19,23 @@ if TYPE_CHECKING:
 
     from napari_sam.image import Image
     from napari_sam.masks import Mask
+    from napari_sam.masks.mask_table import MaskTable
 
 
 @dataclass(frozen=True, eq=False)
 class Written:
-    """One commit: the layer, what changed in it, and the id."""
+    """One commit: the layer, what changed in it, the highest id, and how many got one."""
 
     layer: Labels
     edit: Edit
     label: int
+    n_objects: int = 1
 
     def describe(self) -> str:
         """Return a sentence on what was done."""
         done = f"Kept as object {self.label}" if self.label else "Erased"
+        if self.n_objects > 1:
+            done = f"Kept {self.n_objects:,} objects"
         plane = self.edit.region[:-2]
         where = f", plane {', '.join(map(str, plane))}" if plane else ""
         return f"{done} in '{self.layer.name}'{where}. Ctrl+Z takes it back."
@@ -118,7 +123,18 @@ class Target:
         edit = write_mask(ShownLabels(layer), mask, label, plane=plane, overlap=overlap)
         if edit.n_changed and edit.after:
             self._ids_of(layer).use(label)
-        return Written(layer, edit, edit.after)
+        return Written(layer, edit, int(edit.after))
+
+    def write_all(self, layer: Labels, table: MaskTable, plane: tuple[int, ...]) -> Written:
+        """Write many objects with the next ids and show them; others that are there stay whole."""
+        labels = ShownLabels(layer)
+        new = table.select(new_rows(labels.array, table, plane=plane))
+        first = self._ids_of(layer).next
+        edit = write_table(labels, new, first, plane=plane)
+        highest = first + len(new) - 1
+        if len(new):
+            self._ids_of(layer).use(highest)
+        return Written(layer, edit, highest, len(new))
 
     def undo(self, written: Written) -> None:
         """Put back what was there before, but for what has been painted since; frees the id."""
@@ -126,7 +142,8 @@ class Target:
         ours = edit.changed & (labels[edit.region] == edit.after)
         replace(edit, changed=ours).undo(labels)
         if written.label:
-            self._ids[written.layer] = LabelIds(labels.array, highest=written.label - 1)
+            highest = written.label - written.n_objects
+            self._ids[written.layer] = LabelIds(labels.array, highest=highest)
 
     def redo(self, written: Written) -> None:
         """Write an object again that `undo` took back, but for where something has been painted."""

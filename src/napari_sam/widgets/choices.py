@@ -1,0 +1,196 @@
+"""What is segmented in a viewer, with what, how finely, and into what."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from psygnal import Signal
+
+from napari_sam.widgets.draft import NO_IMAGE
+from napari_sam.widgets.labels_layer import ShownLabels
+from napari_sam.widgets.layers import iter_images
+from napari_sam.widgets.looking import StepChoice, parse_diameter, parse_step, zoom_step
+from napari_sam.widgets.predictor import Predictor
+from napari_sam.widgets.source import Source
+from napari_sam.widgets.target import Target
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image as ImageLayer
+    from napari.layers import Labels
+
+    from napari_sam.labels.write import Overlap
+    from napari_sam.model.base import Model
+
+
+class Choices:
+    """The choices of a session, each of which can be set; `SegmentSession` acts on them.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or ViewerModel
+        Kept by weak reference.
+    """
+
+    layers_changed = Signal()
+    """Emitted after any choice."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._source = Source()
+        self._target = Target()
+        self._step: StepChoice = "zoom"
+        self._object_diameter: float | None = None
+
+    @property
+    def viewer(self) -> ViewerModel:
+        """The viewer."""
+        viewer = self._viewer()
+        if viewer is None:
+            raise RuntimeError("The viewer of this session has been closed.")
+        return viewer
+
+    @property
+    def image(self) -> ImageLayer | None:
+        """Image layer to segment. Setting it drops the prompts and forgets the history."""
+        return self._source.layer
+
+    @image.setter
+    def image(self, layer: ImageLayer | None) -> None:
+        if layer is not self._source.layer:
+            self._open(layer)
+            self.labels = None
+
+    @property
+    def labels(self) -> Labels | None:
+        """Labels layer to write into; None: the next commit makes one."""
+        return self._target.layer
+
+    @labels.setter
+    def labels(self, layer: Labels | None) -> None:
+        if layer is not None:
+            ShownLabels(layer).check(self._predictor.image)
+        self._target.layer = layer
+        self._on_choice()
+
+    @property
+    def model(self) -> str:
+        """Name of the model. Setting it, to a name or a `Model`, answers the prompts anew."""
+        return self._source.model_name
+
+    @model.setter
+    def model(self, model: str | Model) -> None:
+        if model != self._source.model_name:
+            self._source.use_model(model)
+            self._on_choice(asks_anew=True)
+
+    @property
+    def store(self) -> Path | None:
+        """Folder that features are kept in, made if there is none; None: they are kept in memory.
+
+        Setting it opens model and image. Another image or model begins in memory again.
+        """
+        embeddings = self.predictor and self.predictor.embeddings
+        return embeddings.store.path if embeddings and embeddings.store else None
+
+    @store.setter
+    def store(self, store: str | os.PathLike[str] | None) -> None:
+        self.keep(self._predictor.kept_in(None if store is None else Path(store)))
+
+    @property
+    def step(self) -> StepChoice:
+        """How finely the model looks, in level-0 pixels per sample.
+
+        A power of two: 1 is full resolution, 2 half of it. ``"zoom"``: as finely as the picture on
+        screen. None: as finely as the prompts allow. A large object may make it coarser.
+        """
+        return self._step
+
+    @step.setter
+    def step(self, step: StepChoice) -> None:
+        if parse_step(step) != self._step:
+            self._step = step
+            self._on_choice(asks_anew=True)
+
+    @property
+    def step_now(self) -> float | None:
+        """What `step` comes to at this moment: with ``"zoom"``, a step that suits the zoom.
+
+        Unless the size of objects is known: that tells better than the zoom.
+        """
+        if self._step != "zoom":
+            return self._step
+        if self._object_diameter is not None or self.image is None:
+            return None
+        return zoom_step(self.viewer, self.image)
+
+    @property
+    def object_diameter(self) -> float | None:
+        """How large objects are, in level-0 pixels; None: not known.
+
+        If it is known, it chooses how finely the model looks, unless `step` says it.
+        """
+        return self._object_diameter
+
+    @object_diameter.setter
+    def object_diameter(self, diameter: float | None) -> None:
+        if parse_diameter(diameter) != self._object_diameter:
+            self._object_diameter = diameter
+            self._on_choice(asks_anew=True)
+
+    @property
+    def overlap(self) -> Overlap:
+        """What happens to objects under a new one: ``"keep"``, ``"replace"`` or ``"erase"``."""
+        return self._target.overlap
+
+    @overlap.setter
+    def overlap(self, rule: Overlap) -> None:
+        self._target.overlap = rule
+
+    @property
+    def next_label(self) -> int:
+        """The id that the next commit writes."""
+        return self._target.next_label
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether `next_label` is known without looking the labels through."""
+        return self._target.uncounted is None
+
+    @property
+    def notes(self) -> str:
+        """What is odd about the image, and what the model has warned of; known once it is open."""
+        return self.predictor.notes if self.predictor else ""
+
+    @property
+    def predictor(self) -> Predictor | None:
+        """What answers prompts on this image with this model; another one if either changes."""
+        return self._source.predictor
+
+    def adopt_image(self) -> None:
+        """Take the topmost image layer of the viewer, if no image has been chosen."""
+        if self.image is None and (images := list(iter_images(self.viewer))):
+            self.image = images[-1]
+
+    @property
+    def _predictor(self) -> Predictor:
+        """The predictor of the image; of the topmost one if none has been chosen."""
+        self.adopt_image()
+        if self._source.predictor is None:
+            raise ValueError(NO_IMAGE)
+        return self._source.predictor
+
+    def keep(self, predictor: Predictor) -> None:
+        """Take a predictor of the same image and model, which keeps features elsewhere."""
+        raise NotImplementedError
+
+    def _open(self, layer: ImageLayer | None) -> None:
+        """Begin with another image, or none."""
+        raise NotImplementedError
+
+    def _on_choice(self, *, asks_anew: bool = False) -> None:
+        """Act on a choice that may change what the model answers to the same prompts."""
+        raise NotImplementedError
