@@ -82,6 +82,19 @@ def test_box_is_drawn_inside_its_corners_x_first(nano: Nano) -> None:
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (3, 4, 1, 5)
 
 
+def test_position_codes_start_at_the_origin(nano: Nano, features: Features) -> None:
+    """Training tells a crop where in a window it lies."""
+    decoder = nano.mask_decoder
+    prompt = torch.tensor([[[20.0, 30.0]]]), torch.tensor([[1]]), torch.full((1, 4), torch.nan)
+    maps = features.maps[0][..., :16, :16], features.maps[1][..., :32, :32]
+    with torch.no_grad():
+        here, _ = decoder(*maps, *prompt, None)
+        same, _ = decoder(*maps, *prompt, None, torch.zeros(2))
+        elsewhere, _ = decoder(*maps, *prompt, None, torch.tensor([256.0, 128.0]))
+    assert torch.equal(here, same)
+    assert (here - elsewhere).abs().max() > 1e-3
+
+
 def test_gray_equals_three_equal_channels(nano: Nano) -> None:
     gray = torch.rand(1, 1, 128, 128)
     a, b = nano.encode(gray), nano.encode(gray.repeat(1, 3, 1, 1))

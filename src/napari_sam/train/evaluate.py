@@ -1,184 +1,232 @@
-"""How well a model segments labeled planes from one click, a box, or three clicks."""
+"""How well a model segments labeled planes: by clicks, by boxes, and on its own."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TypeVar, get_args
 
 import numpy as np
 import torch
-from scipy import ndimage
+from numpy.typing import NDArray
 from skimage.transform import resize
-from torch import Tensor
-from torch.nn import functional as F
 
-from napari_sam.model import Features, Model
+from napari_sam.model import Model
+from napari_sam.segment.settings import FindSettings, Mode
+from napari_sam.train.automatic import find_labels, richest_square, window_of
+from napari_sam.train.baselines import GradientWatershed, otsu_watershed
+from napari_sam.train.clicks import N_CLICKS, Annotator, PromptedModel, click_object
+from napari_sam.train.contact_sheet import Example
 from napari_sam.train.planes import MIN_AREA, LabeledPlane
+from napari_sam.train.scores import instance_scores
 
-MEASURES = ("point", "oracle", "box", "clicks3")
-"""One center click, best of three by predicted and by real IoU; a tight box; three clicks."""
+MEASURES = ("point", "oracle", "box", *(f"clicks{n}" for n in range(2, N_CLICKS + 1)))
+"""One center click, best of three by predicted and by real IoU; a tight box; 2 to 8 clicks."""
+
+DIAMETER = 36.0
+"""Samples to which the median object is scaled where it is clicked."""
+
+Figures = dict[str, float]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Crop:
     """The part of a plane that is evaluated: image (C, h, w) in [0, 1] and labels (h, w)."""
 
-    image: np.ndarray
-    labels: np.ndarray
+    image: NDArray[np.floating]
+    labels: NDArray[np.int32]
 
 
-def scaled_crop(plane: LabeledPlane, size: int, diameter: float) -> Crop:
-    """Scale the plane's median object to `diameter` and cut the window richest in objects."""
-    scale = diameter / plane.diameter
-    shape = [max(16, round(n * scale)) for n in plane.labels[0].shape]
-    image = resize(plane.image.astype(np.float32), shape, order=1, anti_aliasing=scale < 1)
-    labels = resize(plane.labels[0], shape, order=0, preserve_range=True, anti_aliasing=False)
-    centers = np.argwhere(labels > 0)
-    corner = np.clip(
-        np.median(centers, axis=0) - size / 2, 0, np.maximum(np.array(shape) - size, 0)
-    )
-    y, x = corner.astype(int)
-    cut = np.s_[y : y + size, x : x + size]
-    return Crop(np.ascontiguousarray(image[cut].transpose(2, 0, 1)), labels[cut].astype(np.int32))
+@dataclass(frozen=True)
+class Clicked:
+    """One object that was clicked: its `MEASURES`, the predicted IoU, and how it looks."""
+
+    figures: Figures
+    example: Example
 
 
-def whole_objects(labels: np.ndarray, limit: int) -> list[np.ndarray]:
-    """Up to `limit` objects, spread evenly over the ids, that the crop does not cut."""
-    cut = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    ids, areas = np.unique(labels, return_counts=True)
-    kept = [i for i, a in zip(ids, areas, strict=True) if i and a >= MIN_AREA and i not in cut]
-    chosen = np.linspace(0, len(kept) - 1, min(limit, len(kept))).round().astype(int)
-    return [labels == kept[i] for i in chosen]
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of one source by method, for prompts and without; and the objects clicked."""
+
+    prompts: dict[str, Figures]
+    automatic: dict[str, Figures]
+    examples: list[Example]
 
 
-def center_point(region: np.ndarray) -> tuple[float, float]:
-    """(x, y) of the pixel deepest inside a region."""
-    depth = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
-    y, x = np.unravel_index(depth.argmax(), depth.shape)
-    return float(x), float(y)
-
-
-def largest_error(mask: np.ndarray, predicted: np.ndarray) -> tuple[tuple[float, float], int]:
-    """Middle of the largest wrong region, and the sign that corrects it."""
-    regions, n = ndimage.label(mask ^ predicted)
-    if n == 0:
-        return center_point(mask), 1
-    largest = regions == 1 + np.bincount(regions.ravel())[1:].argmax()
-    x, y = center_point(largest)
-    return (x, y), int(mask[int(y), int(x)])
-
-
-def iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boolean arrays."""
-    return float((a & b).sum() / max((a | b).sum(), 1))
-
-
-@dataclass
-class PromptedModel:
-    """A model with the features of one crop, answering prompts with masks of the crop's shape."""
-
-    model: Model
-    features: Features
-    shape: tuple[int, int]
-
-    def __call__(
-        self,
-        points: list[tuple[float, float]] | None = None,
-        labels: list[int] | None = None,
-        box: tuple[float, ...] | None = None,
-        mask: Tensor | None = None,
-        multimask: bool = True,
-    ) -> tuple[np.ndarray, np.ndarray, Tensor]:
-        """Masks (M, h, w), predicted IoU (M,) and low-resolution logits (M, h', w')."""
-        logits, predicted_iou = self.model.decode(
-            self.features,
-            None if points is None else torch.tensor([points]),
-            None if labels is None else torch.tensor([labels]),
-            None if box is None else torch.tensor([box]),
-            mask,
-            multimask,
-        )
-        size = (self.model.image_size,) * 2
-        full = F.interpolate(logits, size, mode="bilinear")[0, :, : self.shape[0], : self.shape[1]]
-        return (full > 0).cpu().numpy(), predicted_iou[0].float().cpu().numpy(), logits[0]
-
-
-def evaluate_object(ask: PromptedModel, truth: np.ndarray) -> dict[str, float]:
-    """IoU of one object by each of the `MEASURES`, and the IoU that was predicted for the click."""
-    points, signs = [center_point(truth)], [1]
-    masks, predicted_iou, logits = ask(points, signs)
-    ious = [iou(m, truth) for m in masks]
-    best = int(predicted_iou.argmax())
-    figures = {"point": ious[best], "oracle": max(ious), "predicted": float(predicted_iou[best])}
-
-    ys, xs = np.nonzero(truth)
-    boxed, box_iou, _ = ask(box=tuple(map(float, (xs.min(), ys.min(), xs.max(), ys.max()))))
-    figures["box"] = iou(boxed[box_iou.argmax()], truth)
-
-    current, previous = masks[best], logits[best]
-    for _ in range(2):
-        point, sign = largest_error(truth, current)
-        points, signs = [*points, point], [*signs, sign]
-        refined, _, low = ask(points, signs, mask=previous[None, None], multimask=False)
-        current, previous = refined[0], low[0]
-    figures["clicks3"] = iou(current, truth)
-    return figures
-
-
-def evaluate_planes(
+def evaluate_source(
     model: Model,
-    planes: list[LabeledPlane],
-    diameter: float = 36.0,
+    planes: Sequence[LabeledPlane],
+    modes: Sequence[Mode] | None = None,
     max_planes: int = 10,
     max_objects: int = 20,
-) -> dict[str, float]:
-    """Mean IoU over objects, by each of the `MEASURES`.
+) -> Evaluation:
+    """Compare a model with the truth and with classical image processing.
 
     Parameters
     ----------
     model : Model
-    planes : list of LabeledPlane
-        At most `max_planes`, spread evenly, are used.
-    diameter : float
-        Size to which each plane's median object is scaled, in samples of the window.
+        The network.
+    planes : sequence of LabeledPlane
+        Of one source.
+    modes : sequence of "grid", "seeds" and "watershed", optional
+        How all objects are found. Default: seeds and watershed, or the grid if the model has no
+        instance maps.
+    max_planes, max_objects : int
+        Planes that are used, and objects of each that are clicked; spread evenly.
+    """
+    if modes is None:
+        modes = parse_modes(None, model)
+    crops = scaled_crops(planes, model.image_size, max_planes=max_planes)
+    clicked = click_crops(crops, annotate_by(model), max_objects)
+    classical = click_crops(crops, annotate_by_gradient, max_objects)
+    return Evaluation(
+        {model.name: mean_figures(clicked), "gradient watershed": mean_figures(classical)},
+        evaluate_automatic(model, planes, modes, max_planes),
+        [c.example for c in clicked],
+    )
+
+
+def parse_modes(text: str | None, model: Model) -> tuple[Mode, ...]:
+    """Return the modes named in a text such as ``"seeds,watershed"``; None: what suits the model.
+
+    Raises
+    ------
+    ValueError
+        If there is no such mode, or the model lacks what it needs.
+    """
+    if text is None:
+        return ("seeds", "watershed") if model.has_instance_maps else ("grid",)
+    names = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in get_args(Mode)]:
+        raise ValueError(
+            f"There is no mode {unknown[0]!r}; expected some of {', '.join(get_args(Mode))}."
+        )
+    modes: tuple[Mode, ...] = tuple(mode for mode in get_args(Mode) if mode in names)
+    for mode in modes:
+        FindSettings(mode=mode).resolved(model, base_step=1)  # refuses what the model can't
+    return modes
+
+
+def evaluate_planes(
+    model: Model,
+    planes: Sequence[LabeledPlane],
+    diameter: float = DIAMETER,
+    max_planes: int = 10,
+    max_objects: int = 20,
+) -> Figures:
+    """Return the `mean_figures` of clicking some objects of some planes."""
+    crops = scaled_crops(planes, model.image_size, diameter, max_planes)
+    return mean_figures(click_crops(crops, annotate_by(model), max_objects))
+
+
+def scaled_crops(
+    planes: Sequence[LabeledPlane], size: int, diameter: float = DIAMETER, max_planes: int = 10
+) -> list[Crop]:
+    """Return a crop of each plane; of at most `max_planes`, spread evenly."""
+    return [scaled_crop(plane, size, diameter) for plane in spread(planes, max_planes)]
+
+
+def scaled_crop(plane: LabeledPlane, size: int, diameter: float) -> Crop:
+    """Scale the plane's median object to `diameter` and cut the square richest in objects."""
+    scale = diameter / plane.diameter
+    shape = [max(16, round(n * scale)) for n in plane.labels[0].shape]
+    image = resize(plane.image.astype(np.float32), shape, order=1, anti_aliasing=scale < 1)
+    labels = resize(plane.labels[0], shape, order=0, preserve_range=True, anti_aliasing=False)
+    cut = richest_square(labels, size)
+    return Crop(np.ascontiguousarray(image[cut].transpose(2, 0, 1)), labels[cut].astype(np.int32))
+
+
+def annotate_by(model: Model) -> Callable[[Crop], Annotator]:
+    """Return what makes a model the annotator of a crop."""
+    return lambda crop: PromptedModel(
+        model, model.encode(torch.from_numpy(crop.image)[None]), crop.labels.shape
+    )
+
+
+def annotate_by_gradient(crop: Crop) -> Annotator:
+    """Make `GradientWatershed`, which is told the typical size, the annotator of a crop."""
+    return GradientWatershed(crop.image, reach=DIAMETER)
+
+
+def click_crops(
+    crops: Iterable[Crop], annotate: Callable[[Crop], Annotator], max_objects: int = 20
+) -> list[Clicked]:
+    """Let an annotator segment some whole objects of each crop."""
+    clicked = []
+    for crop in crops:
+        ask = annotate(crop)
+        for truth in whole_objects(crop.labels, max_objects):
+            result = click_object(ask, truth)
+            example = Example.around(
+                result.point, crop.image, truth, result.mask, result.figures["point"]
+            )
+            clicked.append(Clicked(result.figures, example))
+    return clicked
+
+
+def whole_objects(labels: NDArray[np.int32], limit: int) -> list[NDArray[np.bool_]]:
+    """Up to `limit` objects, spread evenly over the ids, that the crop does not cut."""
+    cut = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    ids, areas = np.unique(labels, return_counts=True)
+    kept = [i for i, a in zip(ids, areas, strict=True) if i and a >= MIN_AREA and i not in cut]
+    return [labels == i for i in spread(kept, limit)]
+
+
+def mean_figures(clicked: Sequence[Clicked]) -> Figures:
+    """Average over objects.
 
     Returns
     -------
     dict
-        The measures, ``correlation`` of predicted and real IoU, and ``objects``, their number.
+        The `MEASURES`, ``correlation`` of predicted and real IoU of the point (NaN where either is
+        constant), and ``objects``, their number.
     """
-    picked = np.linspace(0, len(planes) - 1, min(max_planes, len(planes))).round().astype(int)
-    rows: list[dict[str, float]] = []
-    for i in picked:
-        crop = scaled_crop(planes[i], model.image_size, diameter)
-        ask = PromptedModel(
-            model, model.encode(torch.from_numpy(crop.image)[None]), crop.labels.shape
-        )
-        rows += [evaluate_object(ask, truth) for truth in whole_objects(crop.labels, max_objects)]
-    if not rows:
+    if not clicked:
         return {"objects": 0, **dict.fromkeys((*MEASURES, "correlation"), math.nan)}
-    columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
-    means = {key: float(columns[key].mean()) for key in MEASURES}
+    columns = {key: np.array([c.figures[key] for c in clicked]) for key in clicked[0].figures}
     real, predicted = columns["point"], columns["predicted"]
     varies = np.ptp(real) > 0 and np.ptp(predicted) > 0
     correlation = float(np.corrcoef(real, predicted)[0, 1]) if varies else math.nan
-    return {"objects": len(rows), **means, "correlation": correlation}
+    means = {key: float(columns[key].mean()) for key in MEASURES}
+    return {"objects": len(clicked), **means, "correlation": correlation}
 
 
-def markdown_table(results: dict[str, dict[str, float]], in_domain: set[str]) -> str:
-    """Format the figures by source, with the mean over the in-domain sources."""
-    columns = ("objects", *MEASURES, "correlation")
-    lines = ["| source | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+def evaluate_automatic(
+    model: Model, planes: Sequence[LabeledPlane], modes: Sequence[Mode], max_planes: int = 10
+) -> dict[str, Figures]:
+    """Find all objects of one window of each plane, and compare with the truth.
 
-    def line(name: str, row: dict[str, float]) -> str:
-        cells = [str(round(row["objects"])), *(f"{row[c]:.3f}" for c in columns[1:])]
-        return f"| {name} | " + " | ".join(cells) + " |"
+    Every mode sees the window at the same step, which fits the plane's median object.
 
-    inside = [name for name in results if name in in_domain]
-    lines += [line(name, results[name]) for name in inside]
-    if inside:
-        mean = {c: float(np.mean([results[n][c] for n in inside])) for c in columns}
-        mean["objects"] = sum(results[n]["objects"] for n in inside)
-        lines.append(line("**in-domain mean**", mean))
-    lines += [line(f"{n} (out of domain)", results[n]) for n in results if n not in in_domain]
-    return "\n".join(lines)
+    Returns
+    -------
+    dict
+        For each mode, and for ``otsu``, the means of `InstanceScores` over the planes, and
+        ``planes``, their number.
+    """
+    rows: dict[str, list[Figures]] = {mode: [] for mode in (*modes, "otsu")}
+    for plane in spread(planes, max_planes):
+        shown, step = window_of(plane, model)
+        for mode in modes:
+            found = find_labels(model, shown.image, step, mode)
+            rows[mode].append(asdict(instance_scores(shown.labels[0], found)))
+        found = otsu_watershed(shown.image, plane.diameter)
+        rows["otsu"].append(asdict(instance_scores(shown.labels[0], found)))
+    return {
+        name: {
+            "planes": len(scores),
+            **{key: float(np.mean([row[key] for row in scores])) for key in scores[0]},
+        }
+        for name, scores in rows.items()
+        if scores
+    }
+
+
+def spread(items: Sequence[T], limit: int) -> list[T]:
+    """Return at most `limit` items, spread evenly from the first to the last."""
+    chosen = np.linspace(0, len(items) - 1, min(limit, len(items))).round().astype(int)
+    return [items[i] for i in chosen]

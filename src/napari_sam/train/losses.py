@@ -26,18 +26,29 @@ def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
     return (predicted & truth).sum((-2, -1)) / union
 
 
+def quality_loss(predicted_iou: Tensor, iou: Tensor) -> Tensor:
+    """Mean cross-entropy of the predicted IoU (N, M), a probability, with the real one.
+
+    Unlike a squared error it keeps its slope where the prediction is surely wrong.
+    """
+    p = predicted_iou.float().clamp(1e-4, 1 - 1e-4)
+    return -(iou * p.log() + (1 - iou) * (1 - p).log()).mean()
+
+
 def prompt_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, ambiguous: bool) -> Tensor:
     """Loss of the four masks of N prompts.
 
     Of the three ambiguous masks the best one learns most; the single mask (index 0) learns always,
-    and is what counts once a prompt is clear.
+    and is what counts once a prompt is clear. Where there is no object, only the predicted quality
+    learns: that it is 0.
     """
     losses = mask_loss(logits, target)
     single, three = losses[:, 0], losses[:, 1:]
     weights = (1.0, 0.5) if ambiguous else (0.5, 1.0)
     masks = weights[0] * three.amin(1) + weights[1] * single + 0.1 * three.mean(1)
-    quality = F.mse_loss(predicted_iou.float(), mask_iou(logits, target))
-    return masks.mean() + quality
+    is_object = target.flatten(1).any(1)
+    masks = (masks * is_object).sum() / is_object.sum().clamp(min=1)
+    return masks + quality_loss(predicted_iou, mask_iou(logits, target))
 
 
 def instance_loss(logits: Tensor, target: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Labeled planes to learn from: reading, intensity, and the size of their objects."""
+"""Labeled planes to learn from: their intensity, and the size of their objects."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from skimage.measure import block_reduce, label
 
 from napari_sam.image.intensity import Intensity
+from napari_sam.train.files import find_sources, iter_labeled
 
 PLANES_PER_VOLUME = 60
 SMALLEST_SIDE = 48
@@ -85,7 +86,7 @@ def _volume_planes(image: np.ndarray, labels: np.ndarray) -> Iterator[LabeledPla
 
 
 def read_planes(path: Path) -> list[LabeledPlane]:
-    """Read ``image_000``, ``label_000`` and perhaps ``label2_000``, … from an npz file.
+    """Read the planes of one source (see `files`) in which there is an object.
 
     Raises
     ------
@@ -93,29 +94,16 @@ def read_planes(path: Path) -> list[LabeledPlane]:
         If an image has no labels of its shape.
     """
     planes: list[LabeledPlane] = []
-    with np.load(path) as arrays:
-        for key in sorted(k for k in arrays.files if k.startswith("image_")):
-            image, labels = arrays[key], arrays[key.replace("image", "label")]
-            is_rgb = image.ndim == 3 and image.shape[-1] == 3
-            if labels.shape != image.shape[: 2 if is_rgb else image.ndim]:
-                raise ValueError(
-                    f"{path.name}: {key} has shape {image.shape}, its labels {labels.shape}; "
-                    "they must agree."
-                )
-            if image.ndim == 3 and not is_rgb:
-                planes.extend(_volume_planes(image, labels))
-                continue
-            second = key.replace("image", "label2")
-            truths = (labels, arrays[second]) if second in arrays.files else (labels,)
-            scaled = scale_intensity(image)
-            scaled = scaled if is_rgb else scaled[..., None]
-            planes.append(LabeledPlane(scaled, tuple(t.astype(np.int32) for t in truths)))
+    for labeled in iter_labeled(path):
+        if labeled.image.ndim == 3 and not labeled.is_rgb:
+            planes.extend(_volume_planes(labeled.image, labeled.labels[0]))
+            continue
+        scaled = scale_intensity(labeled.image)
+        scaled = scaled if labeled.is_rgb else scaled[..., None]
+        planes.append(LabeledPlane(scaled, tuple(t.astype(np.int32) for t in labeled.labels)))
     return [plane for plane in planes if plane.n_objects]
 
 
 def read_folder(folder: Path) -> dict[str, list[LabeledPlane]]:
-    """Read every ``<source>.npz`` of a folder, in alphabetical order."""
-    paths = sorted(Path(folder).glob("*.npz"))
-    if not paths:
-        raise ValueError(f"{folder} holds no .npz file of labeled images.")
-    return {path.stem: read_planes(path) for path in paths}
+    """Read every source of a folder, by name, in alphabetical order."""
+    return {path.stem: read_planes(path) for path in find_sources(folder)}
