@@ -13,10 +13,17 @@ if TYPE_CHECKING:
     from napari_sam.embedding import Embeddings
     from napari_sam.image import Image, open_image
     from napari_sam.labels import write_mask
-    from napari_sam.masks import Candidates, Mask
+    from napari_sam.labels.export import export_labels
+    from napari_sam.masks import Candidates, Mask, MaskTable
     from napari_sam.model import list_models, load_model
     from napari_sam.prompts import Prompts
-    from napari_sam.segment import segment_object
+    from napari_sam.segment import (
+        SegmentSettings,
+        generate_masks,
+        segment_grid,
+        segment_object,
+        segment_stack,
+    )
     from napari_sam.widgets.session import session
 
     __version__: str
@@ -26,12 +33,18 @@ __all__ = [
     "Embeddings",
     "Image",
     "Mask",
+    "MaskTable",
     "Prompts",
+    "SegmentSettings",
     "__version__",
+    "export_labels",
+    "generate_masks",
     "list_models",
     "load_model",
     "open_image",
+    "segment_grid",
     "segment_object",
+    "segment_stack",
     "session",
     "write_mask",
 ]
@@ -41,11 +54,17 @@ _HOME = {
     "Embeddings": "embedding",
     "Image": "image",
     "Mask": "masks",
+    "MaskTable": "masks",
     "Prompts": "prompts",
+    "SegmentSettings": "segment",
+    "export_labels": "labels.export",
+    "generate_masks": "segment",
     "list_models": "model",
     "load_model": "model",
     "open_image": "image",
+    "segment_grid": "segment",
     "segment_object": "segment",
+    "segment_stack": "segment",
     "session": "widgets.session",
     "write_mask": "labels",
 }

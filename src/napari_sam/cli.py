@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from napari_sam import cli_embed, cli_models
+from napari_sam import cli_embed, cli_models, cli_segment
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 app.add_typer(cli_models.app, name="models")
 app.command()(cli_embed.embed)
+app.command()(cli_segment.segment)
 
 
 @app.callback()
@@ -22,7 +22,7 @@ def napari_sam() -> None:
 
 @app.command()
 def train(
-    images: Annotated[Path, typer.Argument(help="Folder of <source>.npz files of labeled images.")],
+    images: Annotated[Path, typer.Argument(help="Folder of sources of labeled images.")],
     run: Annotated[Path, typer.Argument(help="Folder of the run; one found there goes on.")],
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
@@ -49,7 +49,7 @@ def train(
 
 @app.command()
 def evaluate(
-    images: Annotated[Path, typer.Argument(help="Folder of <source>.npz files of labeled images.")],
+    images: Annotated[Path, typer.Argument(help="Folder of sources of labeled images.")],
     model: Annotated[
         str | None, typer.Option(help="One of `napari-sam models`; by default nano.")
     ] = None,
@@ -59,19 +59,42 @@ def evaluate(
     trained_on: Annotated[
         Path | None, typer.Option(help="Folder of the training images: what is in domain.")
     ] = None,
-    save: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file.")] = None,
+    modes: Annotated[
+        str | None,
+        typer.Option(
+            help="How to find all objects: grid, seeds, watershed, or several, with commas between "
+            "them. By default seeds,watershed, or grid if the model can't."
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Planes of each source.")] = 10,
+    objects: Annotated[int, typer.Option(min=1, help="Objects to click on each plane.")] = 20,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Write tables, figures and pictures of objects into this folder."),
+    ] = None,
 ) -> None:
-    """Print the mean IoU of one click, a box and three clicks, for each source."""
+    """Compare masks from clicks, from boxes and of all objects with the truth, for each source."""
     from napari_sam.model import load_model
-    from napari_sam.train.evaluate import evaluate_planes, markdown_table
-    from napari_sam.train.planes import read_folder
+    from napari_sam.train.contact_sheet import contact_sheet
+    from napari_sam.train.evaluate import evaluate_source, parse_modes
+    from napari_sam.train.files import find_sources
+    from napari_sam.train.planes import read_planes
+    from napari_sam.train.report import Report
 
     network = load_model(model, checkpoint=checkpoint)
-    results = {name: evaluate_planes(network, p) for name, p in read_folder(images).items()}
-    known = {path.stem for path in trained_on.glob("*.npz")} if trained_on else set(results)
-    typer.echo(markdown_table(results, known))
+    chosen = parse_modes(modes, network)
+    known = {path.stem for path in find_sources(trained_on)} if trained_on else None
+    report = Report(known)
+    for path in find_sources(images):
+        found = evaluate_source(network, read_planes(path), chosen, limit, objects)
+        report.prompts[path.stem] = found.prompts
+        report.automatic[path.stem] = found.automatic
+        if found.examples:
+            report.sheets[path.stem] = contact_sheet(found.examples)
+        typer.echo(f"{path.stem}: done", err=True)
+    typer.echo(report.markdown())
     if save:
-        save.write_text(json.dumps(results, indent=2) + "\n")
+        report.save(save)
 
 
 def main() -> None:

@@ -289,6 +289,14 @@ def test_something_else_than_a_client(path: Path, tmp_path: Path, nano: Model) -
         compute(embeddings, "tcp://127.0.0.1:8786")
 
 
+def test_a_client_that_is_closed(path: Path, tmp_path: Path, nano: Model, client: Client) -> None:
+    embeddings = Embeddings(open_image(path), nano, store=tmp_path / "store")
+    with Client(client.cluster) as another:
+        pass
+    with pytest.raises(OSError, match=r"The client is closed.*make a new one"):
+        compute(embeddings, another)
+
+
 # Workers that die
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_sam.embedding import Embeddings
+from napari_sam.embedding.selection import Selection
+from napari_sam.embedding.source import FeatureSource
+from napari_sam.embedding.store import EmbeddingStore
 from napari_sam.embedding.tiles import StoredTiles
-from napari_sam.image import Window
+from napari_sam.image import Intensity, Window, open_image
 from napari_sam.model.interrupt import Interrupted
 
 from .slow_model import SIZE, make
@@ -128,14 +133,76 @@ def test_a_disk_that_is_full_is_told_and_the_features_are_kept(
     embeddings = make(store=tmp_path / "store.zarr")
     tile = embeddings.window_at(0, 0)
 
-    def full(*_: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     monkeypatch.setattr(StoredTiles, "write", full)
     with pytest.raises(OSError, match="full"):
         embeddings.prefetch(tile)
     assert tile in embeddings.memory
     assert embeddings.store is not None, "a click would go on without it"
+
+
+def test_a_store_that_another_thread_gives_up_fails_nobody(tmp_path: Path) -> None:
+    embeddings = make(store=tmp_path / "store.zarr")
+    here, store = embeddings.window_at(0, 0), embeddings.store
+
+    class GivenUp(FeatureSource):
+        """Loses its store as soon as somebody has looked whether there is one."""
+
+        n_looks = 0
+
+        @property
+        def store(self) -> EmbeddingStore | None:
+            self.n_looks += 1
+            return store if self.n_looks % 2 else None
+
+        @store.setter
+        def store(self, store: EmbeddingStore | None) -> None:
+            pass
+
+    source = GivenUp(embeddings.image, embeddings.model, embeddings.memory, store)
+    embeddings._source = source
+    for ask in (
+        partial(embeddings.features, here),
+        partial(embeddings.prefetch, here, in_memory=False),
+        partial(embeddings.is_encoded, here),
+        embeddings.encoded_tiles,
+    ):
+        for n_looks in (0, 1):
+            source.n_looks = n_looks
+            embeddings.memory.clear()
+            ask()
+
+
+def test_filling_a_store_that_a_click_gave_up_is_an_error(tmp_path: Path) -> None:
+    embeddings = make(store=tmp_path / "store.zarr")
+    run = embeddings.iter_compute()
+    next(run)
+    with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StoredTiles, "write", full)
+        with pytest.warns(UserWarning, match="is full"):
+            pool.submit(embeddings.features, embeddings.window_at(299, 399)).result(20)
+    assert embeddings.store is None
+    with pytest.raises(OSError, match="takes no more tiles"):
+        next(run)
+
+
+def full(*_: Any) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_tiles_in_memory_are_counted_without_going_through_all() -> None:
+    embeddings = make((3, 300, 400))
+    for place in ((0, 0), (150, 200), (299, 399)):
+        for plane in (0, 2):
+            embeddings.features(embeddings.window_at(*place, plane=plane))
+    embeddings.features(embeddings.window_around((100, 100, 110, 110), step=1, plane=0))  # no tile
+    embeddings.features(embeddings.window_at(0, 0, step=2, plane=2))
+    for chosen in ((), (2,), ([1, 2], 2), (None, [1, 2]), (2, 1, (0, 0, 160, 210))):
+        selection = Selection(embeddings, *chosen)
+        expected = sum(map(embeddings.is_encoded, selection))
+        assert selection.count_encoded() == expected
+    endless = np.broadcast_to(np.float32(0), (1000, 1_000_000, 1_000_000))
+    image = open_image(endless, axes="zyx", intensity=Intensity((0,), (1,)))
+    assert Selection(Embeddings(image, embeddings.model)).count_encoded() == 0
 
 
 def test_which_tiles_are_encoded(tmp_path: Path) -> None:

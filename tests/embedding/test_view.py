@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_sam.embedding import Embeddings, TileGrid
-from napari_sam.embedding.view import View, count_in_view, view_order
+from napari_sam.embedding.view import View, _ring, count_in_view, view_order
 
 from .slow_model import make
 
@@ -111,6 +111,14 @@ def test_an_image_without_end_is_ordered_lazily() -> None:
     n_near = count_in_view(embeddings.grid(1), view)
     assert {window.plane for window in first[:n_near]} == {(500, 500)}
     assert (500, 501) in {window.plane for window in first}
+
+
+def test_a_screen_without_end_is_ordered_lazily() -> None:
+    grid = TileGrid((10**6, 10**6), 64, 8)
+    tiles = _ring(grid, (range(grid.tiles[0]), range(50)), 0, (5e5, 100))
+    first = np.array(list(islice(tiles, 2000)))
+    assert len(np.unique(first, axis=0)) == 2000
+    assert np.abs(first - first[0]).max() < 60
 
 
 def test_a_plane_that_does_not_exist_is_refused() -> None:

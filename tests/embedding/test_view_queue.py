@@ -285,6 +285,49 @@ def test_a_tile_that_cannot_be_read_does_not_stop_the_others(
     heard.wait(lambda h: bool(embeddings.encoded_tiles().all()))
 
 
+def test_where_nothing_can_be_encoded_only_what_is_on_screen_is_tried(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embeddings = make((9, 100, 150))
+    tried = []
+
+    def refuse(window: Any) -> Any:
+        tried.append(window)
+        raise OSError("the server was silent for 20 s.")
+
+    monkeypatch.setattr(embeddings.image, "read", refuse)
+    queue, heard = start(embeddings)
+    view = View((4,), (0, 0, 60, 60), (5, 5), 1.0)
+    queue.look(view)
+    heard.wait(is_idle)
+    assert "silent" in heard.states[-1].error
+    assert heard.states[-1].reason == "what is on screen cannot be encoded"
+    assert len(tried) == count_in_view(embeddings.grid(), view)
+    monkeypatch.undo()
+    queue.resume()
+    heard.wait(lambda h: is_idle(h) and not h.states[-1].error)
+    assert embeddings.encoded_tiles(8).all()
+
+
+def test_an_error_of_who_listens_is_told_and_the_queue_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    embeddings, heard = make((100, 150)), Heard()
+
+    def gone(window: Any) -> None:
+        raise RuntimeError("the widget has been deleted")
+
+    queue = ViewQueue(embeddings, budget_bytes=1 << 20, on_encoded=gone, on_state=heard.state)
+    queue.look(View((), None, (0, 0), 1.0))
+    heard.wait(is_idle)
+    queue.stop()
+    queue._thread.join(20)
+    assert len(told) == embeddings.encoded_tiles().sum() == embeddings.encoded_tiles().size
+    assert {str(one.exc_value) for one in told} == {"the widget has been deleted"}
+
+
 def test_planes_that_do_not_exist_are_told(start: Any) -> None:
     queue, heard = start(make((2, 300, 400)))
     queue.look(View((2,), None, (0, 0), 1.0))

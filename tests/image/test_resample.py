@@ -48,6 +48,12 @@ def test_only_covered_pixels_are_asked_for() -> None:
     assert axis_weights(0, 0.5, 4, 100)[0] == slice(0, 3), "no neighbor outside the image"
 
 
+def test_a_sample_wider_than_the_image_is_its_mean() -> None:
+    pixels, weights = axis_weights(0, 2.0**60, 1, 500)
+    assert pixels == slice(0, 500)
+    np.testing.assert_allclose(weights.toarray(), np.full((1, 500), 1 / 500), rtol=1e-6)
+
+
 def test_identity_returns_the_same_values() -> None:
     pixels = np.random.default_rng(0).random((3, 7, 9), np.float32)
     _, rows = axis_weights(0, 1, 7, 7)

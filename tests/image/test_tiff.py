@@ -192,6 +192,9 @@ def test_what_is_damaged_or_needs_another_package(
     (tmp_path / "cut.tif").write_bytes(b"II*\0\x08\0\0")
     with pytest.raises(ValueError, match=r"cut\.tif is damaged"):
         open_image(tmp_path / "cut.tif")
+    (tmp_path / "empty.tif").write_bytes(b"II*\0\xff\0\0\0")
+    with pytest.raises(ValueError, match=r"empty\.tif is damaged: there is no image in it"):
+        open_image(tmp_path / "empty.tif")
     tifffile.imwrite(tmp_path / "short.tif", draw((200, 300)))
     content = (tmp_path / "short.tif").read_bytes()
     (tmp_path / "short.tif").write_bytes(content[:-5000])

@@ -108,3 +108,15 @@ def test_other_things_are_no_label_image(tmp_path):
     zarr.create_group(tmp_path / "group.zarr")
     with pytest.raises(ValueError, match=r"not an OME-Zarr 0\.5 label image"):
         open_labels(tmp_path / "group.zarr")
+
+
+def test_shards_hold_many_chunks(tmp_path):
+    labels = create_labels(tmp_path / "a.zarr", (100, 130), chunks=(16, 16), shards=(64, 64))
+    labels.data[70:90, 70:120] = 3
+    assert [f.name for f in (tmp_path / "a.zarr/0/c").rglob("*") if f.is_file()] == ["1"]
+    assert labels.stored_parts(1) == [(0, 0)]
+    labels.update_part(1, (0, 0))
+    assert np.array_equal(labels.levels[1][:] == 3, labels.data[::2, ::2] == 3)
+    with pytest.raises(ValueError, match=r"shards \(60, 64\) are no multiple of the chunks"):
+        create_labels(tmp_path / "b.zarr", (100, 130), chunks=(16, 16), shards=(60, 64))
+    assert not (tmp_path / "b.zarr").exists()

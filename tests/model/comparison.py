@@ -39,6 +39,54 @@ def spread(model: nn.Module, seed: int = 0) -> None:
     model.eval()  # where the reference's TinyViT reads its attention biases, and only there
 
 
+@torch.no_grad()
+def calibrate(model: Any, image: torch.Tensor, gain: float = 40.0, n_points: int = 32) -> None:
+    """Let masks of a reference differ from point to point, and be good or bad by prediction.
+
+    With weights at random they hardly depend on the prompt. What they have in common is taken off
+    the last layers' biases, and what is left is amplified. One channel of the pixels becomes a
+    constant, by which all logits are lowered until masks cover a sixth of the image.
+
+    Parameters
+    ----------
+    model : Sam of a reference package
+        With weights of `spread`.
+    image : torch.Tensor
+        (1, 3, h, w) levels 0..255, no larger than its window.
+    gain : float
+        How much masks are amplified.
+    n_points : int
+        From how many points to learn what they have in common.
+    """
+    decoder = model.mask_decoder
+    random = torch.Generator().manual_seed(3)
+    points = torch.rand(n_points, 1, 2, generator=random) * torch.tensor(image.shape[:1:-1])
+    prompt = {"points": points, "labels": torch.ones(n_points, 1, dtype=torch.int64)}
+    encoded = references.encode(model, model.preprocess(image))
+    heads = [*decoder.output_hypernetworks_mlps, decoder.iou_prediction_head]
+    if hasattr(decoder, "hf_mlp"):
+        heads.append(decoder.hf_mlp)
+    outputs: dict[nn.Module, torch.Tensor] = {}
+    hooks = [head.register_forward_hook(lambda it, _, y: outputs.update({it: y})) for head in heads]
+    references.decode(model, *encoded, prompt, False)
+    for hook in hooks:
+        hook.remove()
+    for head, found in outputs.items():
+        is_iou = head is decoder.iou_prediction_head
+        scale = 0.2 / found.std(0) if is_iou else torch.full_like(found[0], gain)
+        last = head.layers[-1]
+        last.weight *= scale[:, None]
+        last.bias.copy_((last.bias - found.mean(0)) * scale + 0.8 * is_iou)
+    upscaling = decoder.output_upscaling[3]
+    upscaling.weight[:, 0], upscaling.bias[0] = 0, 1
+    lower = decoder.output_hypernetworks_mlps[1:]
+    for head in lower:
+        head.layers[-1].weight[0], head.layers[-1].bias[0] = 0, 0
+    logits = references.decode(model, *encoded, prompt, True)["logits"]
+    for i, head in enumerate(lower):
+        head.layers[-1].bias[0] = -logits[:, i, ::5, ::5].quantile(5 / 6)
+
+
 def windows(image_size: int) -> dict[str, torch.Tensor]:
     """Images of levels 0..255 / 255: one fills the window, the others are padded."""
     random = torch.Generator().manual_seed(1)

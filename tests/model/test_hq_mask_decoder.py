@@ -29,7 +29,8 @@ def test_hq_features_are_the_sum_of_two_upscaled_maps(decoder: HQMaskDecoder) ->
     def upscale(x: torch.Tensor, layers: torch.nn.Sequential) -> torch.Tensor:
         first, norm, _, second = layers
         x = F.conv_transpose2d(x, first.weight, first.bias, stride=2)
-        return F.conv_transpose2d(F.gelu(norm(x)), second.weight, second.bias, stride=2)
+        x = F.gelu(norm(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+        return F.conv_transpose2d(x, second.weight, second.bias, stride=2)
 
     kept, hq_features = decoder.feature_maps(embedding, early)
     assert torch.equal(kept, embedding)

@@ -17,5 +17,5 @@ def test_pixels_are_those_of_transposed_convolutions() -> None:
     official.load_state_dict(layers.state_dict())
 
     maps = torch.randn(2, 6, height, width, dtype=torch.float64)
-    found = in_rows(layers(maps.flatten(2)[..., None]), height, width)
+    found = in_rows(layers(maps.flatten(2).mT[:, :, None]), height, width)
     torch.testing.assert_close(found, official(maps))

@@ -259,8 +259,8 @@ class Embeddings:
 
     def is_encoded(self, window: Window) -> bool:
         """Whether the features of the window are in memory or in the store."""
-        window = self._normalize(window)
-        return window in self.memory or (self.store is not None and window in self.store)
+        window, store = self._normalize(window), self.store
+        return window in self.memory or (store is not None and window in store)
 
     def encoded_tiles(
         self, plane: int | tuple[int, ...] = (), step: float | None = None
@@ -272,13 +272,13 @@ class Embeddings:
         (rows, columns) uint8 array
             0: nowhere; 1: in memory; 2: in the store, and perhaps in memory too.
         """
-        grid, plane = self.grid(step), self.image.normalize_plane(plane)
+        grid, plane, store = self.grid(step), self.image.normalize_plane(plane), self.store
         found, held = np.zeros(grid.tiles, np.uint8), self.memory.keys()
         for window in held:
             if (window.plane, window.step) == (plane, grid.step) and (tile := grid.tile_of(window)):
                 found[tile] = 1
-        if self.store is not None:
-            found[self.store.tiles_present(grid.step, plane)] = 2
+        if store is not None:
+            found[store.tiles_present(grid.step, plane)] = 2
         return found
 
     def iter_compute(
@@ -336,11 +336,14 @@ class Embeddings:
         Raises
         ------
         OSError
-            If the disk is full, read-only or gone.
+            If the disk is full, read-only or gone, or has been found so by `features`.
         """
-        if self.store is None or window in self.store:
+        store = self.store
+        if store is None:
+            raise OSError("The store takes no more tiles: begin again with another one.")
+        if window in store:
             return False
-        self.store.put(window, self._source.encode(window))
+        store.put(window, self._source.encode(window))
         return True
 
     def _iter_stored(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_sam.embedding.forecast import say_size
 from napari_sam.embedding.selection import Selection
 from napari_sam.image.window import Window
 
@@ -69,7 +70,7 @@ class Job:
         nbytes = self.n_total * (self._embeddings.tile_bytes or 0)
         if self._store is None and nbytes > self._budget_bytes:
             raise ValueError(
-                f"The {self.n_total} tiles take {nbytes / 1e6:.3g} MB, and memory is kept for "
-                f"{self._budget_bytes / 1e6:.3g} MB of them: choose a store on disk, a larger step "
+                f"The {self.n_total} tiles take {say_size(nbytes)}, and memory is kept for "
+                f"{say_size(self._budget_bytes)} of them: choose a store on disk, a larger step "
                 f"or a smaller part."
             )

@@ -60,6 +60,7 @@ class Selection:
             else [planes]
         )
         self.planes = list(dict.fromkeys(map(normalize, several)))
+        self._planes = set(self.planes)
         steps = embeddings.base_step if steps is None else steps
         self.steps = list(dict.fromkeys(steps if isinstance(steps, Iterable) else [steps]))
         height, width = embeddings.image.shape_yx
@@ -76,7 +77,8 @@ class Selection:
         """
         store = self._embeddings.store
         if store is None:
-            return sum(map(self._embeddings.is_encoded, self))
+            held = self._embeddings.memory.keys()
+            return sum(window in self for window in held)
         n_done = 0
         for step, (rows, columns) in self._parts.items():
             present = store.present(self.planes, step)[:, rows.start : rows.stop]
@@ -93,6 +95,13 @@ class Selection:
             store = self._embeddings.store
             if not (self._embeddings.is_encoded(window) if store is None else window in store):
                 yield window
+
+    def __contains__(self, window: Window) -> bool:
+        rows, columns = self._parts.get(window.step, (range(0), range(0)))
+        if not rows or window.plane not in self._planes:
+            return False
+        tile = self._embeddings.grid(window.step).tile_of(window)
+        return tile is not None and tile[0] in rows and tile[1] in columns
 
     def __iter__(self) -> Iterator[Window]:
         for step, (rows, columns) in self._parts.items():

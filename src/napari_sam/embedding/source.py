@@ -31,7 +31,7 @@ class FeatureSource:
     cache : LRUCache
         The memory.
     store : EmbeddingStore or None
-        The disk; None after `get` has found that it takes no more.
+        The disk; None after `get` has found that it takes no more, in whichever thread.
 
     Attributes
     ----------
@@ -73,10 +73,11 @@ class FeatureSource:
 
     def prefetch(self, window: Window, is_unwanted: Callable[[], bool], in_memory: bool) -> bool:
         """Have features made that nobody waits for yet; see `Embeddings.prefetch`."""
-        in_memory = in_memory or self.store is None
+        store = self.store
+        in_memory = in_memory or store is None
         with self._lock:
             is_there = self.cache.get(window) is not None or window in self._pending
-            if is_there or (self.store and not in_memory and window in self.store):
+            if is_there or (store and not in_memory and window in store):
                 return False
             encoding = self._pending[window] = Encoding(False, is_unwanted, in_memory)
         failure = self._fulfil(window, encoding)
@@ -114,13 +115,15 @@ class FeatureSource:
         return failure
 
     def _restore(self, window: Window) -> Features | None:
-        found = None if self.store is None else self.store.get(window)
+        store = self.store
+        found = None if store is None else store.get(window)
         return found and Features(tuple(m.to(self.model.device) for m in found.maps))
 
     def _keep(self, window: Window, features: Features) -> OSError | ValueError | None:
+        store = self.store
         try:
-            if self.store is not None:
-                self.store.put(window, features)
+            if store is not None:
+                store.put(window, features)
         except (OSError, ValueError) as error:
             return error
         return None

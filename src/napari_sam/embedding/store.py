@@ -174,9 +174,8 @@ class EmbeddingStore:
     def _check_same(self, found_key: StoreKey, dtype: StoredType | None) -> None:
         if differences := found_key.differences(self.key):
             raise ValueError(
-                f"The store {self.path} was made for something else. What differs: "
-                f"{'; '.join(differences)}. Choose another path, or delete the store to compute it "
-                f"anew."
+                f"The store {self.path} was made for something else: choose another path, or "
+                f"delete the store to compute it anew. What differs: {'; '.join(differences)}."
             )
         if dtype not in (None, self.dtype):
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -107,18 +108,31 @@ def _planes_around(
 
 def _ring(
     grid: TileGrid, shown: tuple[range, range], distance: int, focus: tuple[float, float]
-) -> list[list[int]]:
-    """Return the tiles [row, column] that are so far from those shown, the nearest first."""
-    sides, away = [], []
-    for part, n in zip(shown, grid.tiles, strict=True):
-        side = np.arange(max(part.start - distance, 0), min(part.stop + distance, n))
-        sides.append(side)
-        away.append(np.maximum(part.start - side, side - (part.stop - 1)).clip(0))
-    tiles = np.argwhere(np.maximum(away[0][:, None], away[1]) == distance)
-    tiles += [side[0] for side in sides]
+) -> Iterator[tuple[int, int]]:
+    """Yield the tiles (row, column) that are so far from those shown, the nearest first.
+
+    One by one as they are asked for, since all tiles of a large image may be on screen.
+    """
     # Counted in cores, tiles are the squares of a lattice: the nearest center is that of the tile
     # that holds the focus.
     place = (np.floor(np.add(focus, 0.5)) // grid.unit + 0.5 - grid.halo_units) / grid.core_units
-    place = place.clip(0, np.array(grid.tiles) - 0.01)  # border tiles reach further
-    distances = ((tiles + 0.5 - place) ** 2).sum(axis=1)
-    return tiles[np.argsort(distances, kind="stable")].tolist()
+    y, x = place.clip(0, np.array(grid.tiles) - 0.01).tolist()  # border tiles reach further
+    rows, columns = (
+        range(max(part.start - distance, 0), min(part.stop + distance, n))
+        for part, n in zip(shown, grid.tiles, strict=True)
+    )
+    from_near_to_far = sorted(columns, key=lambda column: (abs(column + 0.5 - x), column))
+    at_the_sides = [one for one in from_near_to_far if _away(one, shown[1]) == distance]
+
+    def in_row(row: int) -> Iterator[tuple[float, int, int]]:
+        is_all = _away(row, shown[0]) == distance
+        for column in from_near_to_far if is_all else at_the_sides:
+            yield (row + 0.5 - y) ** 2 + (column + 0.5 - x) ** 2, row, column
+
+    for _, row, column in heapq.merge(*map(in_row, rows)):
+        yield row, column
+
+
+def _away(i: int, part: range) -> int:
+    """Return how far a row or column is from those shown."""
+    return max(part.start - i, i - part[-1], 0)

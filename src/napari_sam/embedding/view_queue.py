@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
 import time
 from collections import deque
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 from napari_sam.embedding.embeddings import Embeddings
@@ -21,6 +22,8 @@ from napari_sam.embedding.selection import Selection
 from napari_sam.embedding.view import View, count_in_view, view_order
 from napari_sam.image.window import Window
 from napari_sam.model.interrupt import Interrupted
+
+T = TypeVar("T")
 
 LEAVE_SECONDS = 5.0
 """How long the end of the program waits for an encoder that is about to give way."""
@@ -87,6 +90,7 @@ class ViewQueue:
     on_encoded : callable
         Called with every tile that the queue has encoded; on the thread of the queue, like
         `on_state`. Neither is called any more after `stop` (though a call may be going on then).
+        Their errors go to `threading.excepthook`, and the queue goes on.
     on_state : callable
         Called with the state whenever it has changed.
 
@@ -234,6 +238,8 @@ class ViewQueue:
         while (job := self._job) and job.window and not job.has_failed:
             self._encode(job.window, job)
         for window in around:
+            if self._embeddings.tile_bytes is None:  # none on screen: these would fail too
+                break
             n_around += 1
             self._encode(window)
         more_bytes = (n_around + 1) * (self._embeddings.tile_bytes or 0)
@@ -241,6 +247,8 @@ class ViewQueue:
             window=None,
             reason="nothing is on screen"
             if not n_around
+            else "what is on screen cannot be encoded"
+            if self._embeddings.tile_bytes is None
             else "as many tiles around the view are encoded as memory is kept for"
             if more_bytes > self._budget_bytes
             else "all tiles around the view are encoded",
@@ -286,8 +294,7 @@ class ViewQueue:
         if is_new:
             self._seconds.append(time.perf_counter() - started)
             self.seconds_per_tile = median(self._seconds)
-            if not self._wishes.is_stopped:
-                self._on_encoded(window)
+            self._call(self._on_encoded, window)
         self._tell_progress()
 
     def _is_unwanted(self, window: Window, job: Job | None) -> bool:
@@ -316,7 +323,18 @@ class ViewQueue:
         state = replace(self.state, **changes)
         if state != self.state and not self._wishes.is_stopped:
             self.state = state
-            self._on_state(state)
+            self._call(self._on_state, state)
+
+    def _call(self, callback: Callable[[T], object], told: T) -> None:
+        """Call back, unless the queue is stopped; an error there does not end the queue."""
+        if self._wishes.is_stopped:
+            return
+        try:
+            callback(told)
+        except Exception:
+            threading.excepthook(
+                threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread()))
+            )
 
 
 _queues: WeakSet[ViewQueue] = WeakSet()

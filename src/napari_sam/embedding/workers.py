@@ -77,11 +77,13 @@ def iter_on_workers(
 
 
 def check_client(client: object) -> None:
-    """Refuse what is no client of a cluster."""
+    """Refuse what is no client of a cluster, or is closed."""
     if not isinstance(client, Client) or client.asynchronous:
         raise TypeError(
             f"client is a dask.distributed Client that is not asynchronous, found {client!r}."
         )
+    if client.status != "running":
+        raise OSError(f"The client is {client.status}, no cluster can be reached: make a new one.")
 
 
 @contextmanager

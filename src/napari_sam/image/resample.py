@@ -47,7 +47,7 @@ def axis_weights(start: float, step: float, count: int, length: int) -> tuple[sl
     else:
         low = np.clip(edges, 0, length - 1)[:, None]
         high = np.clip(edges[:, None] + step, 1, length)
-        index = np.floor(low + TOLERANCE) + np.arange(math.ceil(step) + 1)
+        index = np.floor(low + TOLERANCE) + np.arange(min(math.ceil(step), length) + 1)
         weights = np.minimum(high, index + 1) - np.maximum(low, index)
         weights[weights < TOLERANCE / 2] = 0
         weights /= weights.sum(axis=1, keepdims=True)

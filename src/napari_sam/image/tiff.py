@@ -67,6 +67,8 @@ def open_tiff(path: Path, series: int | None = None) -> Source:
         all_series = file.file.series
     except Exception as error:
         raise ValueError(f"The TIFF {path} is damaged: {error}. Copy it again.") from error
+    if not all_series:
+        raise ValueError(f"The TIFF {path} is damaged: there is no image in it. Copy it again.")
     if not 0 <= (series or 0) < len(all_series):
         raise ValueError(f"{path} holds {len(all_series)} images, and no series={series}.")
     number = series or 0

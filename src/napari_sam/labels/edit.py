@@ -23,14 +23,14 @@ class Edit:
         Which pixels of the region got another value.
     before : (h, w) array of the labels' dtype
         What the region held.
-    after : int
+    after : int or (h, w) array
         What the changed pixels hold now.
     """
 
     region: tuple[int | slice, ...]
     changed: NDArray[np.bool_] = field(repr=False)
     before: NDArray[Any] = field(repr=False)
-    after: int
+    after: int | NDArray[Any]
 
     @property
     def n_changed(self) -> int:

@@ -29,6 +29,7 @@ def create_labels(
     units: Sequence[str | None] | None = None,
     dtype: DTypeLike = "uint16",
     chunks: Sequence[int] | None = None,
+    shards: Sequence[int] | None = None,
 ) -> LabelsPyramid:
     """Make an empty OME-Zarr 0.5 label image. What is never written takes no space.
 
@@ -49,6 +50,9 @@ def create_labels(
         An integer type. uint16 is drawn several times faster than uint32.
     chunks : sequence of int, optional
         Shape of a chunk. Default: 512 x 512 pixels of one plane.
+    shards : sequence of int, optional
+        Shape of what is stored in one file, a multiple of `chunks`: then large labels are fewer
+        files, and writing less than a shard rewrites all of it. Default: a file for each chunk.
 
     Returns
     -------
@@ -69,6 +73,8 @@ def create_labels(
     units = (None,) * len(shape) if units is None else tuple(units)
     chunks = (1,) * (len(shape) - 2) + (CHUNK_SIDE,) * 2 if chunks is None else tuple(chunks)
     _check_layout(shape, axes, scale, units, chunks)
+    if shards is not None and any(n % side for n, side in zip(shards, chunks, strict=True)):
+        raise ValueError(f"The shards {tuple(shards)} are no multiple of the chunks {chunks}.")
     if np.dtype(dtype).kind not in "iu":
         raise TypeError(f"The dtype is {np.dtype(dtype)}; labels are integers, such as uint16.")
     if path.exists():
@@ -82,14 +88,14 @@ def create_labels(
             str(level),
             shape=level_shape,
             chunks=chunks,
+            shards=None if shards is None else tuple(shards),
             dtype=np.dtype(dtype),
             fill_value=0,
             dimension_names=list(axes),
         )
         for level, level_shape in enumerate(shapes)
     )
-    if path.parent.name == "labels":
-        _list_in_parent(path)
+    list_in_parent(path)
     return LabelsPyramid(group, levels)
 
 
@@ -183,9 +189,12 @@ def _metadata(
     return {"version": "0.5", "multiscales": [multiscale], "image-label": {}}
 
 
-def _list_in_parent(path: Path) -> None:
-    """Name a new label image in the ``labels`` group that it lies in."""
+def list_in_parent(path: Path) -> None:
+    """Name a new label image in the ``labels`` group that it lies in, if it does."""
+    if path.parent.name != "labels":
+        return
     labels = zarr.open_group(path.parent, mode="a", zarr_format=3)
     ome = labels.attrs.get("ome")
     names = ome.get("labels", []) if isinstance(ome, dict) else []
-    labels.attrs["ome"] = {"version": "0.5", "labels": [*names, path.name]}
+    if path.name not in names:
+        labels.attrs["ome"] = {"version": "0.5", "labels": [*names, path.name]}

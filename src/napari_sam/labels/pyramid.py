@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from napari_sam.labels.chunks import chunk_region, storage_shape, stored_chunks
 
+BAND_ROWS = 256
+"""Rows of a coarser level that are made at a time, from a row of chunks."""
+
 
 @dataclass(frozen=True)
 class LabelsPyramid:
@@ -60,7 +63,17 @@ class LabelsPyramid:
                 changed = _halved(changed, coarse.shape)
                 parts = _chunk_parts(changed, storage_shape(coarse))
             for part in parts:
-                coarse[part] = mode_2x2(np.asarray(fine[_doubled(part, fine.shape)]))
+                _make_coarse(fine, coarse, part)
+
+    def stored_parts(self, level: int) -> list[tuple[int, ...]]:
+        """Return the chunks (or shards) of a level that the one before has something for."""
+        fine, coarse = self.levels[level - 1], self.levels[level]
+        return sorted(_stored_indices(fine, coarse))
+
+    def update_part(self, level: int, index: tuple[int, ...]) -> None:
+        """Make one chunk (or shard) of a level again, from the level before."""
+        fine, coarse = self.levels[level - 1], self.levels[level]
+        _make_coarse(fine, coarse, chunk_region(coarse, index))
 
 
 def mode_2x2(labels: NDArray[Any]) -> NDArray[Any]:
@@ -95,15 +108,31 @@ def _as_slices(region: Sequence[int | slice], shape: tuple[int, ...]) -> Region:
     )
 
 
+def _make_coarse(fine: zarr.Array[Any], coarse: zarr.Array[Any], part: Region) -> None:
+    """Make a part of the coarser level, a few rows at a time, and write it at once."""
+    *leading, rows, columns = part
+    bands = [
+        (*leading, slice(start, min(start + BAND_ROWS, rows.stop)), columns)
+        for start in range(rows.start, rows.stop, BAND_ROWS)
+    ]
+    made = [mode_2x2(np.asarray(fine[_doubled(band, fine.shape)])) for band in bands]
+    coarse[part] = np.concatenate(made, axis=-2)
+
+
 def _stored_parts(fine: zarr.Array[Any], coarse: zarr.Array[Any]) -> Iterator[Region]:
     """Yield the chunks of `coarse` that are stored, or lie over a stored one of `fine`."""
-    chunk = storage_shape(coarse)
-    indices = stored_chunks(coarse)
-    for index in stored_chunks(fine):
-        for part in _chunk_parts(_halved(chunk_region(fine, index), coarse.shape), chunk):
-            indices.add(tuple(s.start // side for s, side in zip(part, chunk, strict=True)))
-    for index in sorted(indices):
+    for index in sorted(stored_chunks(coarse) | _stored_indices(fine, coarse)):
         yield chunk_region(coarse, index)
+
+
+def _stored_indices(fine: zarr.Array[Any], coarse: zarr.Array[Any]) -> set[tuple[int, ...]]:
+    """Return the chunks of `coarse` that lie over a stored one of `fine`."""
+    chunk = storage_shape(coarse)
+    return {
+        tuple(s.start // side for s, side in zip(part, chunk, strict=True))
+        for index in stored_chunks(fine)
+        for part in _chunk_parts(_halved(chunk_region(fine, index), coarse.shape), chunk)
+    }
 
 
 def _chunk_parts(region: Region, chunk: tuple[int, ...]) -> Iterator[Region]:

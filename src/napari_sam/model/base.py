@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from napari_sam.model.features import Features
+from napari_sam.model.point_decoder import PointDecoder
 
 Conversion = Literal["percentiles", "min-max"]
 """How raw values become intensities: see `napari_sam.image.Intensity`."""
@@ -40,6 +41,10 @@ class Model(nn.Module, ABC):
         The file of the weights, if it was named; None if they are installed.
     gains_from_bfloat16 : bool
         Whether the encoder is large enough to compute in bfloat16 unless asked not to.
+    accepted_iou, accepted_stability : float
+        Scores that a mask at a point of a grid must have to count as an object, unless told else.
+    masks_per_point : int
+        How many masks the model's authors take of each point of a grid: all three, or the best.
     """
 
     name: str
@@ -50,6 +55,9 @@ class Model(nn.Module, ABC):
     weights_hash: str | None = None
     checkpoint: Path | None = None
     gains_from_bfloat16: bool = True
+    accepted_iou: float = 0.88
+    accepted_stability: float = 0.95
+    masks_per_point: int = 3
     image_encoder: nn.Module
 
     @property
@@ -107,6 +115,16 @@ class Model(nn.Module, ABC):
         predicted_iou : torch.Tensor
             (N, M).
         """
+
+    def point_decoder(self, features: Features) -> PointDecoder:
+        """Return what segments the objects at any number of single points.
+
+        Parameters
+        ----------
+        features : Features
+            Of one window (B = 1).
+        """
+        return PointDecoder(self, features)
 
     def instance_maps(self, features: Features) -> torch.Tensor:
         """Tell all objects of windows apart, without prompts.

@@ -98,10 +98,34 @@ def full_size_masks(
     """
     masks = torch.zeros(len(logits), len(rows.matrix), len(columns.matrix), dtype=torch.bool)
     for low, mask in zip(logits, masks, strict=True):
-        positive = low > 0
-        y, x = rows.readers(positive.any(dim=1)), columns.readers(positive.any(dim=0))
-        narrow = low @ columns.matrix[x].T  # (L, width of the object)
-        for pixels, samples in rows.bands(y):
-            values = rows.matrix[pixels, samples] @ narrow[samples]
-            torch.gt(values, 0, out=mask[pixels, x])
+        for y, x, values in iter_bands(low, rows, columns):
+            torch.gt(values, 0, out=mask[y, x])
     return masks
+
+
+def iter_bands(
+    logits: torch.Tensor, rows: Interpolation, columns: Interpolation, threshold: float = 0
+) -> Iterator[tuple[slice, slice, torch.Tensor]]:
+    """Yield the interpolated logits of one mask, some rows at a time, where any can pass.
+
+    Parameters
+    ----------
+    logits : torch.Tensor
+        (L, L) float32, on the CPU.
+    rows, columns : Interpolation
+        As of `full_size_masks`.
+    threshold : float
+        What a logit must exceed.
+
+    Yields
+    ------
+    y, x : slice
+        Pixels; the columns are always the same.
+    values : torch.Tensor
+        Their logits.
+    """
+    passes = logits > threshold
+    y, x = rows.readers(passes.any(dim=1)), columns.readers(passes.any(dim=0))
+    narrow = logits @ columns.matrix[x].T  # (L, width of the object)
+    for pixels, samples in rows.bands(y):
+        yield pixels, x, rows.matrix[pixels, samples] @ narrow[samples]

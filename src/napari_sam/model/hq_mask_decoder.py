@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from napari_sam.model.layer_norm_2d import LayerNorm2d
-from napari_sam.model.mask_decoder import MaskDecoder
+from napari_sam.model.mask_decoder import MaskDecoder, to_sequence
 from napari_sam.model.mlp import MLP
 from napari_sam.model.upscaling import in_rows, upscaling
 
@@ -61,8 +61,8 @@ class HQMaskDecoder(MaskDecoder):
         hq_features : torch.Tensor
             (B, C / 8, 4h, 4w).
         """
-        fine = self.embedding_encoder(embedding.flatten(2)[..., None])
-        fine = fine + self.compress_vit_feat(early.flatten(2)[..., None])
+        fine = self.embedding_encoder(to_sequence(embedding)[:, :, None])
+        fine = fine + self.compress_vit_feat(to_sequence(early)[:, :, None])
         return embedding, in_rows(fine, *embedding.shape[2:])
 
     def output_tokens(self) -> torch.Tensor:
@@ -78,7 +78,7 @@ class HQMaskDecoder(MaskDecoder):
     ) -> torch.Tensor:
         """Return the sums of the chosen masks of SAM and the HQ mask, (N, M, 4h, 4w)."""
         hq_token = tokens[:, 1 + len(self.mask_tokens.weight)]
-        pixels_in_rows = in_rows(pixels, *maps[0].shape[2:])
+        pixels_in_rows = in_rows(pixels.float(), *maps[0].shape[2:])
         hq_logits = self.hq_logits(self.hf_mlp(hq_token), pixels_in_rows, maps[1])
         return super().logits(tokens, pixels, maps, chosen) + hq_logits
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from napari_sam.model.mlp import MLP
 from napari_sam.model.transformer import TwoWayTransformer
+from napari_sam.model.two_way_attention import ProjectedImage
 from napari_sam.model.upscaling import in_rows, upscaling
 
 
@@ -71,14 +72,38 @@ class MaskDecoder(nn.Module):
         predicted_iou : torch.Tensor
             (N, M).
         """
-        tokens = torch.cat([self.output_tokens().expand(len(sparse), -1, -1), sparse], dim=1)
         image, positions = to_sequence(maps[0] + dense), to_sequence(image_positions)
-        tokens, image = self.transformer(tokens, image, positions)
-        pixels = self.output_upscaling(image.mT[..., None])
+        tokens, image = self.attend(image, positions, sparse)
+        chosen = range(1, len(self.mask_tokens.weight)) if multimask else range(1)
+        logits = self.masks(tokens, image, maps, chosen)
+        return logits, self.predicted_iou(tokens)[:, chosen]
 
-        chosen = range(1, len(self.output_hypernetworks_mlps)) if multimask else range(1)
-        logits = self.logits(tokens, pixels, maps, chosen)
-        return logits, self.iou_prediction_head(tokens[:, 0])[:, chosen]
+    def attend(
+        self, image: torch.Tensor | ProjectedImage, positions: torch.Tensor, sparse: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Let output tokens, (N, T, C) prompts and image exchange what they know.
+
+        Image, positions and results as of `TwoWayTransformer`.
+        """
+        tokens = torch.cat([self.output_tokens().expand(len(sparse), -1, -1), sparse], dim=1)
+        attended: tuple[torch.Tensor, torch.Tensor] = self.transformer(tokens, image, positions)
+        return attended
+
+    def predicted_iou(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return the predicted IoU of all masks, (N, 1 + M), before any of them is made."""
+        predicted: torch.Tensor = self.iou_prediction_head(tokens[:, 0])
+        return predicted
+
+    def masks(
+        self,
+        tokens: torch.Tensor,
+        image: torch.Tensor,
+        maps: tuple[torch.Tensor, ...],
+        chosen: range,
+    ) -> torch.Tensor:
+        """Return the chosen masks, (N, len(chosen), 4h, 4w), of what `attend` returned."""
+        pixels = self.output_upscaling(image[:, :, None])
+        return self.logits(tokens, pixels, maps, chosen)
 
     def output_tokens(self) -> torch.Tensor:
         """Return the tokens that precede the prompts: of the predicted IoU, then of the masks."""
@@ -98,7 +123,7 @@ class MaskDecoder(nn.Module):
         tokens : torch.Tensor
             (N, T, C), as the transformer returns them; they begin with the `output_tokens`.
         pixels : torch.Tensor
-            (N, C / 8, h · w, 16), the upscaled image as each object sees it, in patches.
+            (N, h · w, 16, C / 8), the upscaled image as each object sees it, in patches.
         maps : tuple of torch.Tensor
             As for `forward`.
         chosen : range
@@ -107,8 +132,8 @@ class MaskDecoder(nn.Module):
         weights = torch.stack(
             [self.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in chosen], dim=1
         )
-        logits = torch.einsum("nmc,nclp->nmlp", weights, pixels)
-        return in_rows(logits, *maps[0].shape[2:]).contiguous()
+        logits = torch.einsum("nlpc,nmc->nlpm", pixels, weights.to(pixels.dtype))
+        return in_rows(logits.float(), *maps[0].shape[2:]).contiguous()
 
 
 def to_sequence(maps: torch.Tensor) -> torch.Tensor:

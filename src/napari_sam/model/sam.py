@@ -18,6 +18,7 @@ from napari_sam.model.mask_decoder import MaskDecoder
 from napari_sam.model.memory import in_batches
 from napari_sam.model.precision import autocast
 from napari_sam.model.prompt_encoder import PromptEncoder
+from napari_sam.model.sam_point_decoder import SamPointDecoder
 from napari_sam.model.tiny_vit import TinyViT
 
 MEAN = (0.485, 0.456, 0.406)
@@ -60,6 +61,7 @@ class Sam(Model):
         self.mask_decoder = mask_decoder
         self.instance_decoder = instance_decoder
         self.has_instance_maps = instance_decoder is not None
+        self.masks_per_point = 1 if isinstance(mask_decoder, HQMaskDecoder) else 3
 
     @torch.inference_mode()
     def encode(self, windows: torch.Tensor) -> Features:
@@ -116,6 +118,12 @@ class Sam(Model):
         batch = CPU_BATCH if self.device.type == "cpu" else GPU_BATCH
         logits, predicted_iou = in_batches(self, answer, n, batch)
         return logits, predicted_iou
+
+    def point_decoder(self, features: Features) -> SamPointDecoder:
+        """Return what segments the objects at single points; see `Model.point_decoder`."""
+        shape = tuple(self.prompt_encoder.grid_positions().shape)
+        check_shape("the image embedding", features.maps[0], shape)
+        return SamPointDecoder(self, features)
 
     @torch.inference_mode()
     def instance_maps(self, features: Features) -> torch.Tensor:

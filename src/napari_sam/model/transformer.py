@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import nn
 
@@ -9,6 +12,7 @@ from napari_sam.model.mlp import MLPBlock
 from napari_sam.model.two_way_attention import (
     Attention,
     ImageToTokenAttention,
+    ProjectedImage,
     TokenToImageAttention,
 )
 
@@ -31,8 +35,16 @@ class TwoWayTransformer(nn.Module):
         self.final_attn_token_to_image = TokenToImageAttention(embed_dim, num_heads, downsample=2)
         self.norm_final_attn = nn.LayerNorm(embed_dim)
 
+    def project(self, image: torch.Tensor, image_positions: torch.Tensor) -> ProjectedImage:
+        """Prepare a (1, L, C) image at (1, L, C) positions for any number of objects."""
+        first: TwoWayBlock = self.layers[0]  # type: ignore[assignment]
+        return first.project(image, image_positions)
+
     def forward(
-        self, tokens: torch.Tensor, image: torch.Tensor, image_positions: torch.Tensor
+        self,
+        tokens: torch.Tensor,
+        image: torch.Tensor | ProjectedImage,
+        image_positions: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Update the tokens of N objects and each object's view of the image.
 
@@ -40,8 +52,9 @@ class TwoWayTransformer(nn.Module):
         ----------
         tokens : torch.Tensor
             (N, T, C); their initial values also serve as their positions at every attention.
-        image : torch.Tensor
-            (N, L, C), a vector per cell of the image embedding; (1, L, C) if all objects share it.
+        image : torch.Tensor or ProjectedImage
+            (N, L, C), a vector per cell of the image embedding; (1, L, C) if all objects share it,
+            or, which is faster for many objects, what `project` made of that.
         image_positions : torch.Tensor
             (1, L, C).
 
@@ -51,12 +64,14 @@ class TwoWayTransformer(nn.Module):
             (N, T, C) and (N, L, C).
         """
         token_positions = tokens
-        for layer in self.layers:
-            tokens, image = layer(tokens, image, token_positions, image_positions)
+        first, *others = self.layers
+        tokens, seen = first(tokens, image, token_positions, image_positions)
+        for layer in others:
+            tokens, seen = layer(tokens, seen, token_positions, image_positions)
         tokens = tokens + self.final_attn_token_to_image(
-            q=tokens + token_positions, k=image + image_positions, v=image
+            q=tokens + token_positions, k=seen + image_positions, v=seen
         )
-        return self.norm_final_attn(tokens), image
+        return self.norm_final_attn(tokens), seen
 
 
 class TwoWayBlock(nn.Module):
@@ -78,28 +93,55 @@ class TwoWayBlock(nn.Module):
         self.cross_attn_image_to_token = ImageToTokenAttention(dim, num_heads, downsample=2)
         self.norm4 = nn.LayerNorm(dim)
 
+    def project(self, image: torch.Tensor, image_positions: torch.Tensor) -> ProjectedImage:
+        """Compute what does not depend on tokens, of (1, L, C) image and positions."""
+        look, show = self.cross_attn_token_to_image, self.cross_attn_image_to_token
+        keys = image + image_positions
+        return ProjectedImage(
+            image,
+            k=look.project(look.k_proj, keys),
+            v=look.project(look.v_proj, image),
+            q=show.project(show.q_proj, keys),
+        )
+
     def forward(
         self,
         tokens: torch.Tensor,
-        image: torch.Tensor,
+        image: torch.Tensor | ProjectedImage,
         token_positions: torch.Tensor,
         image_positions: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Update (N, T, C) tokens and (N or 1, L, C) image, given their positions."""
+        look, show = self.cross_attn_token_to_image, self.cross_attn_image_to_token
+        if isinstance(image, ProjectedImage):
+            return self.update(
+                tokens,
+                image.image,
+                token_positions,
+                partial(look.attend_projected, image=image),
+                partial(show.attend_projected, image),
+            )
+        keys = image + image_positions
+        return self.update(
+            tokens, image, token_positions, partial(look, k=keys, v=image), partial(show, keys)
+        )
+
+    def update(
+        self,
+        tokens: torch.Tensor,
+        image: torch.Tensor,
+        token_positions: torch.Tensor,
+        look: Callable[..., torch.Tensor],
+        show: Callable[..., torch.Tensor],
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Update tokens and image by attention from tokens to image, `look`, and back, `show`."""
         if self.is_first:
             tokens = self.self_attn(q=tokens, k=tokens, v=tokens)
         else:
             q = tokens + token_positions
             tokens = tokens + self.self_attn(q=q, k=q, v=tokens)
         tokens = self.norm1(tokens)
-
-        keys = image + image_positions
-        tokens = tokens + self.cross_attn_token_to_image(
-            q=tokens + token_positions, k=keys, v=image
-        )
-        tokens = self.norm2(tokens)
-
+        tokens = self.norm2(tokens + look(q=tokens + token_positions))
         tokens = self.norm3(tokens + self.mlp(tokens))
-
-        image = image + self.cross_attn_image_to_token(q=keys, k=tokens + token_positions, v=tokens)
+        image = image + show(k=tokens + token_positions, v=tokens)
         return tokens, self.norm4(image)

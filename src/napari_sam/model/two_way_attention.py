@@ -10,9 +10,30 @@ head.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+
+class ProjectedImage(NamedTuple):
+    """What the first block makes of an image, before any object has changed it.
+
+    Attributes
+    ----------
+    image : torch.Tensor
+        (1, L, C), a vector per cell.
+    k, v : torch.Tensor
+        (1, heads, L, C') keys and values for the attention from tokens to the image.
+    q : torch.Tensor
+        (1, heads, L, C') queries for the attention from the image to tokens.
+    """
+
+    image: torch.Tensor
+    k: torch.Tensor
+    v: torch.Tensor
+    q: torch.Tensor
 
 
 class Attention(nn.Module):
@@ -34,12 +55,16 @@ class Attention(nn.Module):
         Queries, or keys and values, of batch size 1 are shared by all N.
         """
         n = max(len(q), len(k))
-        q = self.split_heads(self.q_proj(q)).transpose(1, 2).expand(n, -1, -1, -1)
-        k = self.split_heads(self.k_proj(k)).transpose(1, 2).expand(n, -1, -1, -1)
-        v = self.split_heads(self.v_proj(v)).transpose(1, 2).expand(n, -1, -1, -1)
+        q = self.project(self.q_proj, q).expand(n, -1, -1, -1)
+        k = self.project(self.k_proj, k).expand(n, -1, -1, -1)
+        v = self.project(self.v_proj, v).expand(n, -1, -1, -1)
         y = F.scaled_dot_product_attention(q, k, v)  # (N, heads, T, inner / heads)
         mixed: torch.Tensor = self.out_proj(y.transpose(1, 2).flatten(2))
         return mixed
+
+    def project(self, projection: nn.Linear, x: torch.Tensor) -> torch.Tensor:
+        """Return the (N, heads, T, inner / heads) queries, keys or values of (N, T, C)."""
+        return self.split_heads(projection(x)).transpose(1, 2)
 
     def split_heads(self, x: torch.Tensor) -> torch.Tensor:
         """View (N, T, inner) as (N, T, heads, inner / heads)."""
@@ -74,6 +99,13 @@ class TokenToImageAttention(Attention):
         mixed: torch.Tensor = self.out_proj(y + self.v_proj.bias)
         return mixed
 
+    def attend_projected(self, q: torch.Tensor, image: ProjectedImage) -> torch.Tensor:
+        """Attend from (N, T, C) tokens to an image that all of them share: (N, T, C)."""
+        all_tokens = self.project(self.q_proj, q.flatten(0, 1)[None]) / self.head_dim**0.5
+        y = (all_tokens @ image.k.mT).softmax(dim=3) @ image.v  # (1, heads, N · T, inner / heads)
+        mixed: torch.Tensor = self.out_proj(y.transpose(1, 2).flatten(2))
+        return mixed.view(q.shape)
+
 
 class ImageToTokenAttention(Attention):
     """Attention from an image to tokens."""
@@ -84,22 +116,33 @@ class ImageToTokenAttention(Attention):
         return self.attend_unprojected(q, k, v) if is_few else super().forward(q, k, v)
 
     def attend_unprojected(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """Attend without a projection of the image, neither on the way in nor out.
-
-        The weights of a cell sum to 1 in every head, so each head's values carry their share of the
-        bias of the output.
-        """
+        """Attend without a projection of the image, neither on the way in nor out."""
         n, n_tokens = k.shape[:2]
         k = self.split_heads(self.k_proj(k)) / self.head_dim**0.5
         bias = torch.einsum("nthd,hd->nht", k, self.q_proj.bias.view(self.num_heads, -1))
         k = torch.einsum("nthd,hdc->nhtc", k, self.weight_of_heads(self.q_proj))
+        scores = in_one_row(k.flatten(1, 2), image=q) @ q.mT
+        scores = scores.view(n, self.num_heads, n_tokens, q.shape[1]) + bias[..., None]
+        return scores.softmax(dim=2).flatten(1, 2).mT @ self.projected_out(v)
+
+    def attend_projected(
+        self, image: ProjectedImage, k: torch.Tensor, v: torch.Tensor
+    ) -> torch.Tensor:
+        """Attend from an image that all objects share to their (N, T, C) tokens: (N, L, C)."""
+        k = self.project(self.k_proj, k) / self.head_dim**0.5
+        scores = k @ image.q.mT  # (N, heads, T, L)
+        return scores.softmax(dim=2).flatten(1, 2).mT @ self.projected_out(v)
+
+    def projected_out(self, v: torch.Tensor) -> torch.Tensor:
+        """Return what each head would add for each of (N, T, C) tokens, (N, heads · T, C).
+
+        The weights of a cell sum to 1 in every head, so each head's values carry their share of the
+        bias of the output.
+        """
         v = self.split_heads(self.v_proj(v))
         weight_out = self.out_proj.weight.unflatten(1, (self.num_heads, self.head_dim))
         v = torch.einsum("nthd,chd->nhtc", v, weight_out) + self.out_proj.bias / self.num_heads
-
-        scores = in_one_row(k.flatten(1, 2), image=q) @ q.mT
-        scores = scores.view(n, self.num_heads, n_tokens, q.shape[1]) + bias[..., None]
-        return scores.softmax(dim=2).flatten(1, 2).mT @ v.flatten(1, 2)
+        return v.flatten(1, 2)
 
 
 def in_one_row(tokens: torch.Tensor, image: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,18 @@
-"""From prompts to masks."""
+"""From prompts to masks, and from images to all their objects."""
 
+from napari_sam.segment.generate_masks import generate_masks
+from napari_sam.segment.segment_grid import segment_grid
 from napari_sam.segment.segment_object import segment_object
+from napari_sam.segment.settings import FindSettings, LinkSettings, SegmentSettings
+from napari_sam.segment.stack import iter_segment_stack, segment_stack
 
-__all__ = ["segment_object"]
+__all__ = [
+    "FindSettings",
+    "LinkSettings",
+    "SegmentSettings",
+    "generate_masks",
+    "iter_segment_stack",
+    "segment_grid",
+    "segment_object",
+    "segment_stack",
+]

@@ -1,0 +1,221 @@
+"""All objects that one window shows, by asking at a grid of points.
+
+Most of the time of SAM's own generator goes into masks that it then drops. Here a candidate pays
+for the next step only once it has passed the one before: the predicted IoU, which SAM's decoder
+knows before it has made the mask; then area and stability of the low-resolution logits; and only
+then the mask in image pixels. Points come from coarse to fine, and those in an object that was
+already found are left out, for they would find it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from math import ceil
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_sam.image.window import Window
+from napari_sam.masks.mask import Mask
+from napari_sam.masks.mask_table import NO_TILE, MaskTable
+from napari_sam.masks.resample import mask_from_logits
+from napari_sam.model.base import Model
+from napari_sam.model.features import Features
+from napari_sam.prompts.mask_prompt import MaskPrompt
+from napari_sam.segment.grid_settings import GridSettings
+from napari_sam.segment.point_grid import coarse_to_fine, lattice
+
+Occupied: TypeAlias = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
+"""Tells of (N, 2) level-0 points (row, column) which are in an object that there is already."""
+
+Box: TypeAlias = tuple[float, float, float, float]
+
+LOW_RES_ERROR = 0.1
+"""How much lower stability may be at low resolution than in image pixels (on average, 0.02)."""
+
+MAX_COVER = 1 / 16
+"""Share of a window up to which an object covers points: in a larger one, there may be others."""
+
+
+def window_masks(
+    model: Model,
+    features: Features,
+    window: Window,
+    shape_yx: tuple[int, int],
+    settings: GridSettings,
+    *,
+    within: Box | None = None,
+    occupied: Occupied | None = None,
+    tile: tuple[int, int] = NO_TILE,
+) -> MaskTable:
+    """Return all candidates of one window, in the order in which they were found.
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    features : Features
+        Of the window.
+    window : Window
+        Where the features were computed.
+    shape_yx : tuple of int
+        Rows and columns of the image, where masks are cut.
+    settings : GridSettings
+        Where to ask and what to keep.
+    within : tuple of float, optional
+        (y0, x0, y1, x1) edges in level-0 pixels: only points in there are asked.
+    occupied : callable, optional
+        Tells which points not to ask (:data:`Occupied`).
+    tile : (row, column)
+        For the column `tiles`.
+
+    Returns
+    -------
+    MaskTable
+        In level-0 pixels. An object may be in it several times; see `napari_sam.masks.suppress`.
+    """
+    points = grid_points(window, shape_yx, settings.points_per_side, within)
+    if occupied is not None:
+        points = points[~occupied(points)]
+    search = GridSearch(model, features, window, shape_yx, settings)
+    return MaskTable.concatenate(search.iter_masks(points, tile))
+
+
+def grid_points(
+    window: Window, shape_yx: tuple[int, int], points_per_side: int, within: Box | None = None
+) -> NDArray[np.float64]:
+    """Return the points of a grid that lie in a window and in the image, from coarse to fine.
+
+    Windows of the same step share one grid.
+
+    Parameters
+    ----------
+    window, shape_yx, within
+        As of `window_masks`.
+    points_per_side : int
+        Points along each side of a window.
+
+    Returns
+    -------
+    (N, 2) float64 array
+        (row, column) in level-0 pixels.
+    """
+    boxes = [window.extent, (0, 0, *shape_yx), *([] if within is None else [within])]
+    y0, x0 = np.max([box[:2] for box in boxes], axis=0).tolist()
+    y1, x1 = np.min([box[2:] for box in boxes], axis=0).tolist()
+    points, indices = lattice((y0, x0, y1, x1), window.size * window.step / points_per_side)
+    return points[coarse_to_fine(indices)]
+
+
+class GridSearch:
+    """The search for the objects of one window, a few points at a time.
+
+    Parameters
+    ----------
+    model, features, window, shape_yx, settings
+        As of `window_masks`.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        features: Features,
+        window: Window,
+        shape_yx: tuple[int, int],
+        settings: GridSettings,
+    ) -> None:
+        self.model, self.window, self.shape_yx, self.settings = model, window, shape_yx, settings
+        self._decoder = model.point_decoder(features)
+        self._step = window.step * model.image_size / model.low_res_size
+        self._iou = settings.accepted_iou(model)
+        self._stability = settings.accepted_stability(model)
+        self._covered = np.zeros((model.low_res_size,) * 2, bool)
+
+    def iter_masks(
+        self, points: NDArray[np.float64], tile: tuple[int, int] = NO_TILE
+    ) -> Iterator[MaskTable]:
+        """Yield the candidates at (N, 2) points, batch by batch; may be left at any moment."""
+        batch = self._decoder.batch
+        while len(points):
+            asked, points = points[:batch], points[batch:]
+            yield self._ask(asked, tile)
+            if self.settings.skip_covered and not self.settings.exact:
+                points = points[~self._is_covered(points)]
+
+    def _ask(self, points: NDArray[np.float64], tile: tuple[int, int]) -> MaskTable:
+        """Return the candidates at a few points, and remember what the objects among them cover."""
+        xy = torch.from_numpy(self.window.to_window(points)[:, ::-1].copy())
+        best_only = self.model.masks_per_point == 1
+        answers = self._decoder(xy, self._iou - self.settings.margin, best_only=best_only)
+        logits = answers.logits.float()
+        passes = self._passes_at_low_res(logits).cpu().numpy()
+        low, indices = logits.cpu().numpy(), answers.indices.cpu().numpy()
+        ious = answers.predicted_iou.float().cpu().numpy()
+        candidates: dict[int, Mask] = {}
+        for i in np.flatnonzero(passes).tolist():
+            mask = self._enlarge(low[i], float(ious[i]))
+            if mask is not None:
+                candidates[i] = mask
+        self._cover(candidates, low, indices)
+        return MaskTable.of(candidates.values(), points=points[indices[[*candidates]]], tile=tile)
+
+    def _passes_at_low_res(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return which of (K, L, L) logits may belong to a candidate, as far as these can tell."""
+        settings = self.settings
+        if settings.exact:
+            return torch.ones(len(logits), dtype=torch.bool)
+        height, width = (
+            max(0, ceil((side - origin) / self._step))
+            for side, origin in zip(self.shape_yx, (self.window.y, self.window.x), strict=True)
+        )
+        seen = logits[:, :height, :width]
+        inner, area, outer = (
+            (seen > offset).sum((1, 2))
+            for offset in (settings.stability_offset, 0, -settings.stability_offset)
+        )
+        pixels = area * self._step**2
+        is_stable = inner >= (self._stability - settings.margin - LOW_RES_ERROR) * outer
+        return is_stable & (pixels >= settings.min_area / 2) & (pixels <= settings.max_area * 2)
+
+    def _enlarge(self, low: NDArray[np.float32], predicted_iou: float) -> Mask | None:
+        """Return the mask of (L, L) logits in image pixels, if it is a candidate."""
+        settings = self.settings
+        mask = mask_from_logits(
+            MaskPrompt(low, y=self.window.y, x=self.window.x, step=self._step),
+            self.shape_yx,
+            predicted_iou=predicted_iou,
+            stability_offset=settings.stability_offset,
+        )
+        is_candidate = (
+            mask.stability_score >= self._stability - settings.margin
+            and max(1, settings.min_area) <= mask.area <= settings.max_area
+        )
+        return replace(mask, logits=None) if is_candidate else None
+
+    def _cover(
+        self,
+        candidates: dict[int, Mask],
+        low: NDArray[np.float32],
+        indices: NDArray[np.int64],
+    ) -> None:
+        """Mark where the best object of each point is, unless it is large."""
+        best: dict[int, int] = {}
+        for i, mask in candidates.items():
+            point, is_better = int(indices[i]), mask.predicted_iou > self._iou
+            if is_better and mask.stability_score >= self._stability:
+                rival = candidates.get(best.get(point, -1))
+                if rival is None or mask.predicted_iou > rival.predicted_iou:
+                    best[point] = i
+        for i in best.values():
+            is_object = low[i] > 0
+            if np.count_nonzero(is_object) <= MAX_COVER * is_object.size:
+                self._covered |= is_object
+
+    def _is_covered(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which of (N, 2) points lie in an object that was found."""
+        places = (points + 0.5 - (self.window.y, self.window.x)) / self._step
+        rows, columns = np.clip(places.astype(int), 0, len(self._covered) - 1).T
+        return self._covered[rows, columns]

@@ -1,0 +1,142 @@
+"""Where the labels of a run go: what is there already, and how the new ones take its place."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import zarr
+from zarr.errors import GroupNotFoundError
+
+from napari_sam.embedding.disk_errors import explained
+from napari_sam.image.image import Image
+from napari_sam.labels.ome_zarr import list_in_parent, open_labels
+from napari_sam.labels.pyramid import LabelsPyramid
+from napari_sam.segment.record import ATTRIBUTE, array_paths, differences, image_path
+from napari_sam.segment.run_folder import RunFolder
+
+Existing = Literal["resume", "replace", "refuse"]
+"""What to do with an output that is there: go on with it if it is unfinished, and leave it if it is
+complete, unless it was made from something else; make it anew; or refuse."""
+
+
+def check_out(out: Path, image: Image, existing: Existing) -> None:
+    """Refuse an output that cannot be, before anything is computed.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no folder to make it in.
+    FileExistsError
+        If something else than labels of a run is there, or anything with ``"refuse"``.
+    ValueError
+        If it would lie upon the image.
+    """
+    if existing not in get_args(Existing):
+        raise ValueError(f"existing is {existing!r}; expected resume, replace or refuse.")
+    _check_beside(out, image)
+    if not out.absolute().parent.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {out.absolute().parent} to make the output {out.name} in: check "
+            f"the path, or make the folder."
+        )
+    folder = RunFolder.beside(out).path
+    if existing == "refuse" and (found := next((p for p in (out, folder) if p.exists()), None)):
+        raise FileExistsError(
+            f"{found} exists: choose another output, or let it be resumed or replaced."
+        )
+    if out.exists() and read_record(out) is None:
+        raise FileExistsError(
+            f"{out} exists, and is no output of segment_stack: choose another path."
+        )
+
+
+def begin(folder: RunFolder, record: Mapping[str, Any], existing: Existing) -> None:
+    """Make the working folder, or go on with the one that is there.
+
+    Raises
+    ------
+    ValueError
+        If it is that of a run with other parameters; says what differs.
+    """
+    file = folder.path / "run.json"
+    found = _read_json(file)
+    if found is not None and (parts := differences(found, record)):
+        if existing != "replace":
+            raise ValueError(
+                f"The unfinished run in {folder.path} was begun from something else. What differs: "
+                f"{'; '.join(parts)}. Repeat it as it was, replace it, or choose another output."
+            )
+        shutil.rmtree(folder.path)
+        found = None
+    if found is None:
+        folder.write(file, json.dumps(record, indent=1).encode())
+
+
+def is_complete(out: Path, record: Mapping[str, Any]) -> bool:
+    """Whether the output is there, and is what the run would make.
+
+    Raises
+    ------
+    ValueError
+        If it was made from something else; says what differs.
+    """
+    if not out.exists():
+        return False
+    if parts := differences(read_record(out) or {}, record):
+        raise ValueError(
+            f"{out} exists, and was made from something else. What differs: {'; '.join(parts)}. "
+            f"Replace it, or choose another output."
+        )
+    return True
+
+
+def finish(folder: RunFolder, out: Path, record: Mapping[str, Any], *, keep_work: bool) -> None:
+    """Put complete labels in their place; what was there goes only now."""
+    with explained(out, "written", "output"):
+        group = zarr.open_group(folder.labels, mode="r+")
+        group.attrs[ATTRIBUTE] = dict(record)
+        if out.exists():
+            os.rename(out, folder.path / "replaced")
+        os.rename(folder.labels, out)
+        list_in_parent(out)
+    if not keep_work:
+        shutil.rmtree(folder.path, ignore_errors=True)
+
+
+def read_record(out: Path) -> dict[str, Any] | None:
+    """Return the record of the run that made labels; None if they are of no run."""
+    with suppress(FileNotFoundError, GroupNotFoundError, ValueError, OSError):
+        attributes = zarr.open_group(out, mode="r").attrs
+        if isinstance(found := attributes.get(ATTRIBUTE), dict):
+            return found
+    return None
+
+
+def open_output(out: Path) -> LabelsPyramid:
+    """Return the labels of a complete run."""
+    return open_labels(out)
+
+
+def _check_beside(out: Path, image: Image) -> None:
+    out = out.resolve()
+    arrays = [Path(path).resolve() for path in array_paths(image)]
+    whole = image_path(image)
+    roots = arrays if whole is None or "://" in whole else [*arrays, Path(whole).resolve()]
+    if any(root.is_relative_to(out) for root in roots) or any(map(out.is_relative_to, arrays)):
+        raise ValueError(
+            f"The output {out} would lie upon the image itself: choose another path, such as "
+            f"{out.with_name('labels.zarr')}."
+        )
+
+
+def _read_json(file: Path) -> dict[str, Any] | None:
+    try:
+        return dict(json.loads(file.read_bytes()))
+    except (FileNotFoundError, ValueError):
+        return None

@@ -1,0 +1,131 @@
+"""What a run was made from, written beside its results, so that it can be continued or repeated."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import numpy as np
+import zarr
+from zarr.storage import LocalStore
+
+from napari_sam.embedding.key import StoreKey
+from napari_sam.image.image import Image
+from napari_sam.labels.array import LabelsArray
+from napari_sam.segment.run import Run
+
+ATTRIBUTE = "napari_sam_segmentation"
+"""Of the zarr group with the labels: the record of the run, and how many objects it found."""
+
+_NAMES = {
+    "package": "the version of napari-sam",
+    "image": "the path of the image",
+    "checkpoint": "the path of the weights",
+    "key": "the image or the model",
+    "settings": "the settings",
+    "planes": "the planes",
+    "region": "the region",
+    "keep": "the labels to keep",
+}
+
+
+def describe_run(run: Run) -> dict[str, Any]:
+    """Return what the result of a run depends on, as JSON holds it.
+
+    Entries: ``package`` (version), ``image`` (path, or None if it is in memory), ``checkpoint``
+    (path of the weights, or None if they are installed), ``key`` (`StoreKey`: shape, sampled hash
+    and normalization of the image, name and hash of the model's weights, halo), ``settings``
+    (`SegmentSettings`), ``planes``, ``region`` (vertices) and ``keep`` (path or
+    hash of the labels).
+    """
+    embeddings = run.embeddings
+    store, model = embeddings.store, embeddings.model
+    key = store.key if store else StoreKey.of(embeddings.image, model, embeddings.halo)
+    entries = {
+        "package": version("napari-sam"),
+        "image": image_path(embeddings.image),
+        "checkpoint": str(model.checkpoint.absolute()) if model.checkpoint else None,
+        "key": key.to_dict(),
+        "settings": run.settings.to_dict(),
+        "planes": run.planes,
+        "region": run.region and run.region.vertices,
+        "keep": None if run.keep is None else _describe_labels(run.keep),
+    }
+    return dict(json.loads(json.dumps(entries)))
+
+
+def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    """Say of each part of a record that differs what was found, and what was expected."""
+    parts = []
+    for name, meaning in _NAMES.items():
+        one, two = found.get(name), expected[name]
+        if one == two:
+            continue
+        if name == "key":
+            parts += StoreKey.from_dict(one or {}).differences(StoreKey.from_dict(two))
+        elif name == "settings":
+            parts += _setting_differences(one or {}, two)
+        else:
+            parts.append(f"{meaning} (found {_short(one)}, expected {_short(two)})")
+    return parts
+
+
+def image_path(image: Image) -> str | None:
+    """Return where an image is on disk or on the net; None if it is in memory."""
+    if image.name.startswith("file://"):
+        return url2pathname(urlsplit(image.name).path)
+    if "://" in image.name or Path(image.name).exists():
+        return image.name
+    return next(iter(array_paths(image)), None)
+
+
+def array_paths(image: Image) -> list[str]:
+    """Return where the arrays of an image's levels are on disk, as far as they tell."""
+    arrays = [level.array for level in image.levels]
+    found = [array_path(array) for array in arrays]
+    return [path for path in found if path is not None]
+
+
+def array_path(array: Any) -> str | None:
+    """Return where an array is on disk, if it is a zarr array or a mapped file."""
+    if isinstance(array, zarr.Array) and isinstance(array.store, LocalStore):
+        return str(Path(array.store.root) / array.path)
+    return str(array.filename) if isinstance(array, np.memmap) and array.filename else None
+
+
+def _describe_labels(labels: LabelsArray) -> str:
+    """Return the path of labels on disk, or a hash of those in memory."""
+    if path := array_path(labels):
+        return str(Path(path).absolute())
+    digest = hashlib.sha256(f"{labels.dtype} {labels.shape}".encode())
+    for plane in np.ndindex(*labels.shape[:-2]):
+        digest.update(np.ascontiguousarray(labels[plane]).tobytes())
+    return digest.hexdigest()
+
+
+def _setting_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    flat = [_flat(entries) for entries in (found, expected)]
+    return [
+        f"the setting {name} (found {one}, expected {two})"
+        for name in sorted(flat[0].keys() | flat[1].keys())
+        if (one := flat[0].get(name)) != (two := flat[1].get(name))
+    ]
+
+
+def _flat(entries: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in entries.items():
+        inner = value if isinstance(value, Mapping) else {"": value}
+        flat |= {f"{name}.{key}".strip("."): one for key, one in inner.items()}
+    return flat
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"

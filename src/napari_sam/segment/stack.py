@@ -1,0 +1,303 @@
+"""All objects of planes and stacks of any size, in passes that can be stopped at any moment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from numpy.typing import ArrayLike
+
+from napari_sam.embedding.embeddings import Embeddings
+from napari_sam.embedding.selection import Selection
+from napari_sam.labels.array import LabelsArray, check_labels
+from napari_sam.labels.ids import LabelIds
+from napari_sam.labels.pyramid import LabelsPyramid
+from napari_sam.segment.find import find_tile
+from napari_sam.segment.join import join_plane
+from napari_sam.segment.match import match_tile
+from napari_sam.segment.objects import save_objects
+from napari_sam.segment.output import Existing, begin, check_out, finish, is_complete, open_output
+from napari_sam.segment.record import describe_run
+from napari_sam.segment.region import Region
+from napari_sam.segment.run import Run
+from napari_sam.segment.run_folder import Part, RunFolder
+from napari_sam.segment.settings import SegmentSettings
+from napari_sam.segment.stacks import count_shared, iter_blocks, link_stack, place_stacks, stacks
+from napari_sam.segment.tasks import Task, iter_tasks
+from napari_sam.segment.write import (
+    iter_coarse,
+    iter_unwritten,
+    make_labels,
+    write_coarse,
+    write_region,
+)
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Stage = Literal["find", "match", "join", "compare", "link", "write", "reduce"]
+"""Find objects in tiles, match those of neighboring tiles, join them to objects of planes, compare
+planes, link their objects, write labels, and reduce them to coarser levels."""
+
+PARTS_PER_TASK: dict[Stage, int] = {"match": 16}
+"""Sent to a worker at a time; of the others, one."""
+
+MAX_THREADS = 4
+"""That paint regions here, each with 50 MB or so."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far `iter_segment_stack` is.
+
+    Attributes
+    ----------
+    stage : Stage
+        What is going on.
+    n_done, n_total : int
+        Parts of this stage that are done, and all of them: tiles, planes, regions.
+    """
+
+    stage: Stage
+    n_done: int
+    n_total: int
+
+
+def segment_stack(
+    embeddings: Embeddings, out: str | os.PathLike[str], **options: Any
+) -> LabelsPyramid:
+    """Segment all objects of an image, and write them as an OME-Zarr label image.
+
+    See `iter_segment_stack` for the parameters; this one returns when all is done.
+
+    Returns
+    -------
+    LabelsPyramid
+        Its `data` is the zarr array of the finest level.
+    """
+    run = iter_segment_stack(embeddings, out, **options)
+    while True:
+        try:
+            next(run)
+        except StopIteration as stop:
+            return stop.value
+
+
+def iter_segment_stack(
+    embeddings: Embeddings,
+    out: str | os.PathLike[str],
+    *,
+    planes: int | Iterable[int | tuple[int, ...]] | None = None,
+    region: ArrayLike | None = None,
+    settings: SegmentSettings | None = None,
+    keep: LabelsArray | None = None,
+    existing: Existing = "resume",
+    client: Client | None = None,
+    keep_work: bool = False,
+) -> Generator[Progress, None, LabelsPyramid]:
+    """Segment all objects of an image, and tell how far it is; closing the generator stops it.
+
+    Objects are found tile by tile. Those that neighboring tiles see are joined by their overlap in
+    what both see, so that no object is cut by a tile and none is there twice; an object larger than
+    a window is put together from its parts, best at a larger ``settings.find.step``. Then objects
+    of neighboring planes are linked (`link_planes`).
+
+    Whatever is found is kept in a folder beside the output until that is complete. A run that was
+    stopped or killed goes on from there when it is repeated, with the same result. Memory does not
+    grow with the image, but for about 100 bytes per object.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+        The image and the model. Tiles in its store are not encoded again.
+    out : path
+        A folder for an OME-Zarr 0.5 label image, as large as the image; it appears when it is
+        complete. Its attributes hold all parameters and versions (`describe_run`), and its group
+        ``objects`` boxes and scores (`read_objects`).
+    planes : int, or iterable of int or tuple of int, optional
+        Which planes. Default: all.
+    region : (4,) or (N, 2) array, optional
+        A box (y0, x0, y1, x1) or the vertices (row, column) of a polygon, in level-0 pixels: only
+        tiles that meet it are looked at, and objects whose box has its center elsewhere are left
+        out. Default: everything.
+    settings : SegmentSettings, optional
+        How objects are found, joined and linked.
+    keep : numpy.ndarray or zarr.Array, optional
+        Labels as large as the image, with objects that are there already. They are copied into the
+        output with their numbers. What is found on them is dropped, and numbered after them.
+    existing : {"resume", "replace", "refuse"}
+        What to do with an output that is there, unfinished or complete; see `Existing`. What is
+        replaced goes when the new output is complete.
+    client : distributed.Client, optional
+        Of a dask cluster; see `Embeddings.iter_compute`. The output is on a disk that it shares.
+        Default: everything is computed here.
+    keep_work : bool
+        Whether the folder beside the output stays.
+
+    Yields
+    ------
+    Progress
+        After each part of each stage.
+
+    Returns
+    -------
+    LabelsPyramid
+        The complete output.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the parameters do not fit the image or the model, or differ from those of the run that is
+        to be resumed.
+    FileExistsError, FileNotFoundError
+        If the output cannot be made there.
+    OSError
+        If the disk is full, read-only or gone, or the workers are.
+    """
+    out = Path(out)
+    run = prepare_run(embeddings, out, planes, region, settings, keep)
+    check_out(out, embeddings.image, existing)
+    if client is not None:
+        from napari_sam.embedding.workers import check_client
+
+        check_client(client)
+    record = describe_run(run)
+    if existing == "resume" and is_complete(out, record):
+        if not keep_work:
+            shutil.rmtree(run.folder.path, ignore_errors=True)
+        return open_output(out)
+    begin(run.folder, record, existing)
+    yield from _iter_numbered(run, client)
+    highest = 0 if keep is None else LabelIds(keep).highest
+    n_labels = place_stacks(run, highest)
+    yield from _iter_written(run, n_labels, client)
+    if n_labels == highest:
+        warnings.warn(_nothing_found(run), stacklevel=2)
+    save_objects(run)
+    finish(run.folder, out, record | {"n_labels": n_labels}, keep_work=keep_work)
+    return open_output(out)
+
+
+def prepare_run(
+    embeddings: Embeddings,
+    out: Path,
+    planes: int | Iterable[int | tuple[int, ...]] | None,
+    region: ArrayLike | None,
+    settings: SegmentSettings | None,
+    keep: LabelsArray | None,
+) -> Run:
+    """Check the parameters of `iter_segment_stack`, and fill in what was left out.
+
+    Nothing is written.
+    """
+    if not isinstance(embeddings, Embeddings):
+        raise TypeError(
+            "Expected Embeddings, made by Embeddings(image, model); found "
+            f"{type(embeddings).__name__}."
+        )
+    settings = SegmentSettings() if settings is None else settings
+    if not isinstance(settings, SegmentSettings):
+        raise TypeError(f"Expected SegmentSettings, found {type(settings).__name__}.")
+    image = embeddings.image
+    plane_axes = "".join(axis for axis in image.axes if axis not in "cyx")
+    chosen = sorted(Selection(embeddings, planes).planes)
+    if not chosen:
+        raise ValueError("There are no planes to segment: choose at least one.")
+    run = Run(
+        embeddings,
+        RunFolder.beside(out),
+        settings.resolved(embeddings.model, embeddings.base_step, plane_axes),
+        tuple(chosen),
+        None if region is None else Region.parse(region, image.shape_yx),
+        keep,
+    )
+    if not run.tiles():
+        raise ValueError("The region does not meet the image: draw it on the image.")
+    if keep is not None:
+        _check_kept(run, keep)
+    return run
+
+
+def _check_kept(run: Run, keep: LabelsArray) -> None:
+    check_labels(keep)
+    leading = run.label_index(run.embeddings.image.plane_shape)
+    expected = (*leading, *run.shape_yx)
+    if tuple(keep.shape) != expected:
+        raise ValueError(
+            f"The labels to keep have shape {tuple(keep.shape)}; expected that of the image, "
+            f"{expected}."
+        )
+
+
+def _nothing_found(run: Run) -> str:
+    find = run.settings.find
+    return (
+        f"No object was found, so the labels are empty: perhaps there is only background; or no "
+        f"candidate passed pred_iou {find.pred_iou}, stability {find.stability}, min_area "
+        f"{find.min_area} and max_area {find.max_area}; or none is in the region."
+    )
+
+
+def _iter_numbered(run: Run, client: Client | None) -> Generator[Progress, None, None]:
+    """Find all objects, and give them numbers."""
+    n_planes, n_stacks = len(run.planes), len(stacks(run))
+    n_tiles = n_planes * len(run.tiles())
+    n_blocks = sum(1 for _ in iter_blocks(run))
+    yield from _iter_saved("find", find_tile, run, run.iter_tiles(), n_tiles, client)
+    yield from _iter_saved("match", match_tile, run, run.iter_tiles(), n_tiles, client)
+    yield from _iter_saved("join", join_plane, run, run.planes, n_planes, client)
+    yield from _iter_saved("compare", count_shared, run, iter_blocks(run), n_blocks, client)
+    numbers = ((number,) for number in range(n_stacks))
+    yield from _iter_saved("link", link_stack, run, numbers, n_stacks, client)
+
+
+def _iter_saved(
+    stage: Stage, task: Task, run: Run, parts: Iterable[Part], n_total: int, client: Client | None
+) -> Generator[Progress, None, None]:
+    """Do the parts of a pass whose results are not in the working folder."""
+    n_skipped = 0
+
+    def missing() -> Iterator[Part]:
+        nonlocal n_skipped
+        for part in parts:
+            if run.folder.has(stage, part):
+                n_skipped += 1
+            else:
+                yield part
+
+    with closing(_iter_parts(stage, task, run, missing(), client)) as done:
+        for n_done, _ in enumerate(done, 1):
+            yield Progress(stage, n_done + n_skipped, n_total)
+
+
+def _iter_written(run: Run, highest: int, client: Client | None) -> Generator[Progress, None, None]:
+    """Write the labels, and then the coarser levels."""
+    pyramid = make_labels(run, highest)
+    for level in range(len(pyramid.levels)):
+        stage: Stage = "reduce" if level else "write"
+        parts = list(iter_coarse(run, level) if level else iter_unwritten(run))
+        task = write_coarse if level else write_region
+        with closing(_iter_parts(stage, task, run, iter(parts), client)) as done:
+            for n_done, _ in enumerate(done, 1):
+                yield Progress(stage, n_done, len(parts))
+
+
+def _iter_parts(
+    stage: Stage, task: Task, run: Run, parts: Iterator[Part], client: Client | None
+) -> Generator[Part, None, None]:
+    # One window is encoded at a time here.
+    n_threads = 1 if stage == "find" else min(os.cpu_count() or 1, MAX_THREADS)
+    return iter_tasks(
+        task,
+        run,
+        parts,
+        client=client,
+        n_threads=n_threads,
+        parts_per_task=PARTS_PER_TASK.get(stage, 1),
+    )
