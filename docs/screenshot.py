@@ -5,7 +5,8 @@ Run it on a machine with a display, or with ``xvfb-run -a -s "-screen 0 1366x768
     python -m docs.screenshot [folder]
 
 It opens the coins, hovers over one, clicks, corrects and keeps them, and writes a picture of each
-state to the folder (default: ``docs/images``). The last one is of the models, none of them fetched.
+state to the folder (default: ``docs/images``). Then it finds all coins at once, and moves a slider;
+and it encodes a part of a large field. The last picture is of the models, none of them fetched.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ import sys
 from pathlib import Path
 
 import napari
+from PIL import Image
 from qtpy.QtCore import Qt
-from tools.hand import Hand, wait, wait_until
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QAbstractButton, QDoubleSpinBox, QProgressBar, QPushButton
+from tools.hand import LEFT, Hand, wait, wait_until
 
 import napari_sam
 
@@ -38,7 +42,7 @@ def main(folder: Path) -> None:
 
     def picture(name: str) -> None:
         wait(0.5)
-        viewer.screenshot(str(folder / f"{name}.png"), canvas_only=False, flash=False)
+        photograph(viewer, folder / f"{name}.png")
 
     hand.move(COINS[0])
     wait_until(lambda: session.hovered)
@@ -55,7 +59,53 @@ def main(folder: Path) -> None:
     wait_until(lambda: session.hovered)
     picture("segment")
     viewer.close()
+    show_automatic(folder)
+    show_embeddings(folder)
     show_models(folder)
+
+
+def photograph(viewer: napari.Viewer, path: Path) -> None:
+    """Save the window in 256 colors, which halves the file and is hardly seen."""
+    picture = viewer.screenshot(canvas_only=False, flash=False)
+    Image.fromarray(picture).convert("RGB").quantize(256).save(path, optimize=True)
+
+
+def show_automatic(folder: Path) -> None:
+    """Take the picture of all coins found at once, of which a slider has dropped some."""
+    viewer = napari.Viewer()
+    viewer.window.resize(1366, 768)
+    viewer.open_sample("napari-sam", "coins")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-sam", "Automatic")
+    wait(1)
+    viewer.reset_view()
+    buttons = {button.text(): button for button in dock.findChildren(QPushButton)}
+    QTest.mouseClick(buttons["Preview"], LEFT)
+    wait_until(buttons["Keep these"].isEnabled)
+    predicted_iou = dock.findChildren(QDoubleSpinBox)[0]
+    predicted_iou.setFocus()
+    predicted_iou.selectAll()
+    QTest.keyClicks(predicted_iou, "0.83")
+    QTest.keyClick(predicted_iou, Qt.Key.Key_Return)
+    wait(1.5)
+    photograph(viewer, folder / "automatic.png")
+    viewer.close()
+
+
+def show_embeddings(folder: Path) -> None:
+    """Take the picture of the map of tiles over a large field, partly encoded."""
+    viewer = napari.Viewer()
+    viewer.window.resize(1366, 768)
+    viewer.open_sample("napari-sam", "cells_20000")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-sam", "Embeddings")
+    wait(1)
+    viewer.scene.camera.center, viewer.scene.camera.zoom = (10_000, 10_000), 0.08
+    titled = {button.text(): button for button in dock.findChildren(QAbstractButton)}
+    titled["Map"].click()
+    QTest.mouseClick(titled["Visible"], LEFT)
+    bar = dock.findChild(QProgressBar)
+    wait_until(lambda: 0.4 * bar.maximum() < bar.value() < bar.maximum(), 600)
+    photograph(viewer, folder / "embeddings.png")
+    viewer.close()
 
 
 def show_models(folder: Path) -> None:
@@ -68,7 +118,7 @@ def show_models(folder: Path) -> None:
     wait(1)
     viewer.reset_view()
     wait(0.5)
-    viewer.screenshot(str(folder / "models.png"), canvas_only=False, flash=False)
+    photograph(viewer, folder / "models.png")
     viewer.close()
 
 

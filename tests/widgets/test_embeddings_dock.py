@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QApplication, QCheckBox, QFileDialog, QPushButton
 import napari_sam
 from napari_sam.widgets.ahead import ahead
 from napari_sam.widgets.embeddings_dock import EmbeddingsWidget
+from napari_sam.widgets.layers import SWITCH_TO_2D
 from napari_sam.widgets.level_table import LevelTable
 from napari_sam.widgets.segment import SegmentWidget
 from napari_sam.widgets.sentences import Sentences
@@ -56,7 +57,7 @@ def press(widget, title):
 
 
 def said(widget):
-    place, forecast, status = (each.text for each in widget.findChildren(Sentences))
+    place, status, forecast = (each.text for each in widget.findChildren(Sentences))
     return place, forecast, status
 
 
@@ -122,7 +123,9 @@ def test_the_map_follows_and_goes_with_its_switch(window, open_dock, qtbot):
     qtbot.waitUntil(lambda: layer.translate[0] == 2, timeout=PATIENCE_MS)
     window.dims.ndisplay = 3
     qtbot.waitUntil(lambda: not layer.data.any(), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: said(widget)[2] == SWITCH_TO_2D, timeout=PATIENCE_MS)
     window.dims.ndisplay = 2
+    qtbot.waitUntil(lambda: said(widget)[2] != SWITCH_TO_2D, timeout=PATIENCE_MS)
     switch.setChecked(False)
     assert list(window.layers) == before
     switch.setChecked(True)
@@ -131,6 +134,30 @@ def test_the_map_follows_and_goes_with_its_switch(window, open_dock, qtbot):
     assert not switch.isChecked()
     qtbot.wait(300)
     assert list(window.layers) == before
+
+
+def test_the_map_stays_when_an_image_of_other_axes_is_chosen(window, open_dock, qtbot):
+    _, widget = open_dock()
+    _, switch = widget.findChildren(QCheckBox)
+    switch.setChecked(True)
+    qtbot.waitUntil(lambda: len(window.layers) == 2, timeout=PATIENCE_MS)
+    flat = window.add_image(np.full((50, 60), 3, np.uint8), name="flat")
+    napari_sam.session(window).image = flat
+    tiles = scene(window).tiles
+    qtbot.waitUntil(lambda: tiles.layer.ndim == 2, timeout=PATIENCE_MS)
+    assert switch.isChecked()
+    assert [each for each in window.layers if each.name.startswith("encoded")] == [tiles.layer]
+
+
+def test_another_image_can_be_taken_when_one_has_gone(window, open_dock, qtbot):
+    window.add_image(np.full((50, 60), 3, np.uint8), name="flat")
+    _, widget = open_dock()
+    qtbot.waitUntil(lambda: bool(said(widget)[1]), timeout=PATIENCE_MS)
+    window.layers.remove("flat")
+    qtbot.waitUntil(lambda: not any(said(widget)[1:]), timeout=PATIENCE_MS)
+    press(widget, "Plane")
+    qtbot.waitUntil(lambda: bool(counts(widget)), timeout=PATIENCE_MS)
+    assert napari_sam.session(window).image.name == "cells"
 
 
 def choose_folder(widget, folder):

@@ -51,6 +51,15 @@ def test_hovering_does_not_open_a_damaged_model_again_but_a_click_does(picture, 
     assert len(tries) == 2
 
 
+def test_what_is_in_memory_is_kept_elsewhere_too(model, picture, prompts, tmp_path):
+    predictor = Predictor(open_image(picture), Lazy(lambda: model), "discs")
+    Request(predictor, prompts, ()).answer()
+    n_encoded = model.n_encoded
+    for store in (None, tmp_path / "here.zarr"):
+        Request(predictor.kept_in(store), prompts, ()).answer()
+    assert model.n_encoded == n_encoded
+
+
 @pytest.mark.parametrize(("name", "is_fitted"), [("nano", False), ("vit_b", True)])
 def test_only_models_that_are_fitted_take_longer_the_first_time(picture, name, is_fitted):
     predictor = Predictor(open_image(picture), Lazy(fail), name)

@@ -122,13 +122,26 @@ class Ahead:
     @property
     def view(self) -> View | None:
         """What the user looks at; None in 3-D, before there are embeddings, or without an image."""
-        layer, step = self._session.image, self.step
-        if layer is None or step is None:
-            return None
         try:
-            return view_of(self._session.viewer, layer, step)
+            return self._find_view()
         except ValueError:  # of 3-D, and of axes that are not the image's
             return None
+
+    @property
+    def obstacle(self) -> str:
+        """Why there is no view of an image that has been opened; a sentence, or nothing."""
+        try:
+            self._find_view()
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def _find_view(self) -> View | None:
+        layer, embeddings, session = self._session.image, self.embeddings, self._session
+        if layer is None or embeddings is None:
+            return None
+        step = step_to_look(embeddings, session.step_now, session.object_diameter)
+        return view_of(session.viewer, layer, step)
 
     @property
     def is_on(self) -> bool:

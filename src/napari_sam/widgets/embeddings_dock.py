@@ -22,6 +22,7 @@ from napari_sam.widgets.ahead import Ahead, ahead
 from napari_sam.widgets.draft import NO_IMAGE
 from napari_sam.widgets.foretell import foretell
 from napari_sam.widgets.lane import Lane
+from napari_sam.widgets.layers import iter_images
 from napari_sam.widgets.level_table import LevelTable
 from napari_sam.widgets.links import Links
 from napari_sam.widgets.place_panel import PlacePanel
@@ -42,6 +43,7 @@ LOOK_MS = 250
 LEAST_PAUSE = 10.0
 """Times that a survey took, before the next one: those of large stores are slow."""
 
+NO_CHOICE = "No image is chosen: the buttons below take the topmost."
 AHEAD_TIP = (
     "While you look at the image, encode what is under the cursor, then what is on screen, then "
     "what lies around, so that clicks are answered at once."
@@ -115,10 +117,10 @@ class EmbeddingsWidget(Tab):
         column.addWidget(_title("Kept in"))
         column.addWidget(self._place)
         column.addWidget(_title("Encode"))
-        column.addWidget(self._forecast)
         column.addLayout(_row(self._visible, self._plane, self._stack))
         column.addLayout(_row(self._progress, self._pause, self._cancel, first=2))
         column.addWidget(self._status)
+        column.addWidget(self._forecast)  # texts come last: buttons never move away from the mouse
         column.addStretch(1)
 
     # Who tells whom
@@ -127,6 +129,7 @@ class EmbeddingsWidget(Tab):
         layers = self._session.viewer.layers
         self._links.add(self._ahead.changed, self._on_changed)
         self._links.add(self._session.layers_changed, self._on_changed)
+        self._links.add(layers.events.inserted, self._on_changed)
         self._links.add(layers.events.removed, self._on_removed)
         self._timer.timeout.connect(self._look)
         self._lane.answered.connect(self._on_surveyed)
@@ -173,8 +176,7 @@ class EmbeddingsWidget(Tab):
 
     def _compute_here(self, queue: ViewQueue, *, is_visible: bool = False) -> None:
         view = self._ahead.view
-        if view is None:
-            self._say("Show one slice of the image first: 2-D, with its last two axes on screen.")
+        if view is None:  # the status tells why
             return
         queue.compute([view.plane], [self._step], region=view.screen if is_visible else None)
 
@@ -189,7 +191,7 @@ class EmbeddingsWidget(Tab):
 
     # What has been found out
 
-    def _on_changed(self) -> None:
+    def _on_changed(self, event: Any = None) -> None:
         self._is_new = self._is_stale = True
 
     def _look(self) -> None:
@@ -199,13 +201,13 @@ class EmbeddingsWidget(Tab):
         """
         if self.visibleRegion().isEmpty() and not self._has_map.isChecked():
             return
-        if self._is_new:
-            self._show()
         is_free = self._lane.current is None and time.monotonic() >= self._next_survey
-        if is_free and self._is_stale:
-            self._find_out()
+        is_coming = is_free and self._is_stale and self._find_out()
+        if self._is_new and not is_coming:  # what is coming is shown once, with the answer
+            self._show()
 
-    def _find_out(self) -> None:
+    def _find_out(self) -> bool:
+        """Find out more, in the thread; return whether that will be a survey."""
         predictor, embeddings = self._session.predictor, self._ahead.embeddings
         view = self._ahead.view
         if embeddings is not None and view is not None:
@@ -213,6 +215,7 @@ class EmbeddingsWidget(Tab):
             self._lane.submit(Surveying(embeddings, view.plane, self._step))
         elif predictor is not None and embeddings is None and not predictor.is_hopeless:
             self._lane.submit(predictor)
+        return not self._is_stale
 
     def _on_surveyed(self, work: Surveying, survey: Survey) -> None:
         self._next_survey = time.monotonic() + LEAST_PAUSE * survey.seconds
@@ -224,6 +227,7 @@ class EmbeddingsWidget(Tab):
         self._say(f"⚠ {error}")
 
     def _on_removed(self, event: Any) -> None:
+        self._on_changed()
         if event.value is self._scene.tiles.layer:
             self._has_map.setChecked(False)
 
@@ -234,11 +238,16 @@ class EmbeddingsWidget(Tab):
         """The resolution that is shown and encoded: the one clicked, or that of the view."""
         return self._chosen_step or self._ahead.step or 1.0
 
+    @property
+    def _has_images(self) -> bool:
+        return any(iter_images(self._session.viewer))
+
     def _show(self) -> None:
         self._is_new = False
         self._forget_others()
         layer = self._session.image
-        self._about.setText(f"{layer.name} · {self._session.model}" if layer else NO_IMAGE)
+        none = NO_CHOICE if self._has_images else NO_IMAGE
+        self._about.setText(f"{layer.name} · {self._session.model}" if layer else none)
         self._table.show_survey(self._survey, self._ahead.step, self._step)
         self._place.show_survey(self._survey)
         self._show_queue()
@@ -257,15 +266,15 @@ class EmbeddingsWidget(Tab):
         level = survey.level(self._step) if survey else None
         has_stack = level is not None and level.n_stack > level.n_plane
         scopes = {"Plane": False, "Stack": True} if has_stack else {"Plane": False}
-        if survey is not None and level is not None:
-            ahead = [
-                f"{scope}: {foretell(survey, level, of_stack=of_stack, seconds_per_tile=seconds)}"
-                for scope, of_stack in scopes.items()
-            ]
-            self._forecast.say("\n".join(ahead))
+        ahead = [
+            f"{scope}: {foretell(survey, level, of_stack=of_stack, seconds_per_tile=seconds)}"
+            for scope, of_stack in scopes.items()
+            if survey is not None and level is not None
+        ]
+        self._forecast.say("\n".join(ahead))
         self._stack.setVisible(has_stack)
         for button in (self._visible, self._plane, self._stack):
-            button.setEnabled(self._session.image is not None)
+            button.setEnabled(self._has_images)
 
     def _show_queue(self) -> None:
         queue, state = self._ahead.queue, self._ahead.state
@@ -279,7 +288,9 @@ class EmbeddingsWidget(Tab):
         self._pause.setText("Go on" if state and state.is_paused else "Pause")
         self._cancel.setEnabled(is_going_on)
         error = self._ahead.error and f"⚠ {self._ahead.error}"
-        self._status.say(self._news or error or describe_queue(state, seconds))
+        doing = describe_queue(state, seconds) if self._session.image else ""
+        obstacle = "" if is_going_on else self._ahead.obstacle
+        self._status.say("\n".join(filter(None, (self._news, error or obstacle or doing))))
 
     def _show_map(self) -> None:
         survey, state = self._survey, self._ahead.state
@@ -294,6 +305,7 @@ class EmbeddingsWidget(Tab):
         self._scene.show_tiles(survey.plane, survey.grid, survey.states, going_on)
 
     def _say(self, text: str) -> None:
+        self._forget_others()  # now, lest that takes this away
         self._news = text
         self._status.say(text)
 

@@ -32,17 +32,19 @@ def foretell(
     n_missing = n_tiles - n_done
     if not n_missing:
         return f"all {n_tiles:,} tiles are encoded." if n_tiles > 1 else "the one tile is encoded."
+    to_encode = f"{n_missing:,} tile{'s' * (n_missing > 1)} to encode"
     if survey.tile_bytes is None or seconds_per_tile is None:
-        return f"{n_missing:,} of {n_tiles:,} tiles to encode; the first tells how long it takes."
-    seconds = n_missing * seconds_per_tile
+        return f"{to_encode}; the first tells how long it takes."
     if survey.free_bytes is None:
         nbytes = n_tiles * survey.tile_bytes
         is_enough = nbytes <= survey.most_memory_bytes
         room = f"{size_text(nbytes)} of memory" + (
             "" if is_enough else f", more than {size_text(survey.most_memory_bytes)}: use a folder"
         )
-        return f"{n_missing:,} of {n_tiles:,} tiles, about {time_text(seconds)}, {room}."
-    from napari_sam.embedding.forecast import Forecast
-
-    nbytes = n_missing * survey.tile_bytes
-    return str(Forecast(n_tiles, n_missing, nbytes, seconds, survey.free_bytes))
+    else:
+        nbytes = n_missing * survey.tile_bytes
+        is_enough = nbytes <= survey.free_bytes
+        room = f"{size_text(nbytes)} on disk ({size_text(survey.free_bytes)} free" + (
+            ")" if is_enough else ": not enough)"
+        )
+    return f"{to_encode}, about {time_text(n_missing * seconds_per_tile)}, {room}."

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 TITLES = ("Resolution", "This plane", "All planes")
 TIP = "Tiles that are encoded, of all there are. Click a resolution to encode it."
 HERE = "What a click looks through at this zoom."
-N_ROWS_SHOWN = 6
+N_ROWS_SHOWN = 7  # a plane of 100 000 pixels has one more, to be scrolled to
 
 
 class LevelTable(QTableWidget):
@@ -45,7 +45,7 @@ class LevelTable(QTableWidget):
         header.setHighlightSections(False)
         row = self.verticalHeader().minimumSectionSize()
         self.verticalHeader().setDefaultSectionSize(row)
-        self.setMinimumHeight(row * (N_ROWS_SHOWN + 1) + 8)
+        self.setFixedHeight(row * (N_ROWS_SHOWN + 1) + 8)
         self.cellClicked.connect(self._on_click)
 
     def show_survey(self, survey: Survey | None, here: float | None, step: float | None) -> None:

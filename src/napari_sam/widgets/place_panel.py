@@ -47,7 +47,7 @@ class PlacePanel(QWidget):
         super().__init__()
         self.lane = Lane()
         self._session = session
-        self._text = Sentences(2)
+        self._text = Sentences(3)
         self._folder, self._memory = QPushButton("Folder …"), QPushButton("Memory")
         self._folder.setToolTip(FOLDER_TIP)
         self._memory.setToolTip(MEMORY_TIP)
@@ -74,7 +74,7 @@ class PlacePanel(QWidget):
         self._text.say(
             f"{store}{free}; and memory{used}."
             if store
-            else f"Memory only{used}: gone once napari is closed."
+            else f"Memory only{used}: forgotten with the next image or model."
         )
         self._memory.setEnabled(store is not None)
         self._folder.setEnabled(self._session.image is not None)
@@ -98,9 +98,10 @@ class PlacePanel(QWidget):
             self.lane.submit(Keep(predictor, store))
 
     def _on_opened(self, work: Keep, predictor: Predictor) -> None:
-        self.said.emit("")
         if work.predictor is self._session.predictor:
+            self.said.emit("")
             self._session.keep(predictor)
 
     def _on_failed(self, work: Keep, error: Exception) -> None:
-        self.said.emit(f"⚠ {error}")
+        if work.predictor is self._session.predictor:
+            self.said.emit(f"⚠ {error}")

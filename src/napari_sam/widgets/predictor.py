@@ -83,9 +83,9 @@ class Predictor:
         return "\n".join([f"Image: {note}."] * bool(note) + self.warnings)
 
     def kept_in(self, store: Path | None) -> Predictor:
-        """Return a predictor of the same image and model that keeps features in a store.
+        """Return a predictor of the same image and model that keeps features elsewhere.
 
-        What is in memory is stored. Opens model and image, if that has not been done.
+        What is in memory goes there too. Opens model and image, if that has not been done.
 
         Parameters
         ----------
@@ -100,11 +100,12 @@ class Predictor:
         old, other = self._embeddings.get(), Predictor(self.image, self._model, self.model_name)
         other.warnings, other._store = self.warnings, store
         new = other._embeddings.get()
-        if new.store is not None:
-            in_memory = old.memory.keys()
-            for window in in_memory:
-                if (features := old.memory.get(window)) is not None and window not in new.store:
-                    new.store.put(window, features)
+        for window in old.memory.keys():
+            features = old.memory.get(window)
+            if features is not None and new.store is None:
+                new.memory.put(window, features)
+            elif features is not None and window not in new.store:
+                new.store.put(window, features)
         return other
 
     def sees_as(self, other: Predictor | None) -> bool:

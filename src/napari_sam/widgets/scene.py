@@ -78,8 +78,9 @@ class Scene:
         if layer is not None and layer in layers:
             if layer.ndim == image_layer.ndim:
                 return layer
-            layers.remove(layer)
-        layer = mirror.make(image_layer)
+        old, layer = layer, mirror.make(image_layer)
+        if old is not None and old in layers:
+            layers.remove(old)  # no longer the mirror's: nobody is to think that the user did it
         active = layers.selection.active
         layers.insert(self._position(layer, image_layer), layer)
         if active is not None:

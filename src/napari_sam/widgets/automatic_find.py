@@ -1,0 +1,309 @@
+"""All candidates of what is on screen: found tile by tile, in a thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sam.labels.write_table import new_rows
+from napari_sam.masks.knobs import Knobs, Thresholds
+from napari_sam.masks.mask import Mask
+from napari_sam.masks.mask_table import MaskTable
+from napari_sam.widgets.automatic_how import How
+from napari_sam.widgets.predictor import Predictor
+
+if TYPE_CHECKING:
+    from napari_sam.embedding import Embeddings, TileGrid
+    from napari_sam.segment.settings import FindSettings
+
+Box = tuple[float, float, float, float]
+
+MOST_TILES = 12
+"""In one preview; more of them would let the user wait, and show little of each object."""
+
+GRID_MARGIN = 0.15
+"""How far below what suits the model a grid keeps candidates, for the knobs to choose from."""
+
+SEAM_SAMPLES = 8
+"""So far beyond its core a tile may have the middle of an object; of two alike, one is dropped."""
+
+SIDE_PX = 2048
+"""Longest side of the picture of the candidates."""
+
+TELL_S = 0.7
+"""How often candidates are shown while more of them are being found, at most."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What tiles took.
+
+    Attributes
+    ----------
+    encode_s : float or None
+        Seconds to encode one; None if none had to be encoded.
+    find_s : float
+        Seconds to find the objects of one that is encoded.
+    """
+
+    encode_s: float | None
+    find_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Candidates on screen; complete in itself.
+
+    Attributes
+    ----------
+    finding : Finding
+        The question.
+    settings : FindSettings
+        All of them filled in.
+    table : MaskTable
+        Every candidate, in level-0 pixels.
+    shown : MaskTable
+        The same rows, drawn smaller by `thinning`: for the picture.
+    thinning : int
+        Level-0 pixels per pixel of the picture.
+    knobs : Knobs
+        Of the table.
+    floors : Thresholds
+        Lower than these, there are no candidates.
+    n_tiles, n_wanted, n_on_screen : int
+        Tiles that were searched, were to be searched, and are on screen.
+    cost : Cost
+        As measured.
+    """
+
+    finding: Finding
+    settings: FindSettings
+    table: MaskTable
+    shown: MaskTable
+    thinning: int
+    knobs: Knobs
+    floors: Thresholds
+    n_tiles: int
+    n_wanted: int
+    n_on_screen: int
+    cost: Cost
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that was asked for has been searched."""
+        return self.n_tiles == self.n_wanted
+
+
+@dataclass(frozen=True)
+class Searching:
+    """How far a search is, in tiles."""
+
+    n_tiles: int
+    n_wanted: int
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """The work of finding all candidates in a part of a plane, for a `Lane`.
+
+    Attributes
+    ----------
+    predictor : Predictor
+        Image and model.
+    plane : tuple of int
+        Of the image.
+    screen : (y0, x0, y1, x1)
+        What is on screen, in level-0 pixels; may reach out of the image.
+    pixel : float
+        Pixels of the screen per pixel of the image.
+    how : How
+        Objects are looked for.
+    kept : labels array, optional
+        What lies on its objects is left out.
+    """
+
+    predictor: Predictor
+    plane: tuple[int, ...]
+    screen: Box
+    pixel: float
+    how: How
+    kept: Any = None
+    _is_stopped: Event = field(default_factory=Event, repr=False)
+
+    def stop(self) -> None:
+        """End after the tile that is being searched; what was found is still told."""
+        self._is_stopped.set()
+
+    def iter_answer(self) -> Iterator[str | Searching | Found]:
+        """Yield what is being done, how far it is, and what was found: more and more of it."""
+        yield from self.predictor.iter_answer()
+        embeddings = self.predictor.embeddings
+        if embeddings is None:
+            return
+        search = _Search(self, embeddings)
+        told = time.monotonic()
+        for n_tiles, _ in enumerate(search, 1):
+            yield Searching(n_tiles, search.n_wanted)
+            is_last = n_tiles == search.n_wanted or self._is_stopped.is_set()
+            if is_last or time.monotonic() > told + TELL_S:
+                yield search.found()
+                told = time.monotonic()
+            if is_last:
+                return
+
+
+class _Search:
+    """One search: iterate, tile by tile."""
+
+    def __init__(self, finding: Finding, embeddings: Embeddings) -> None:
+        self._finding, self._embeddings = finding, embeddings
+        self.settings = finding.how.settings().resolved(embeddings.model, embeddings.base_step)
+        grid = embeddings.grid(self.settings.step)
+        rows, columns = grid.tiles_in(_inner(finding.screen))
+        if not rows:
+            raise ValueError("The image is not on screen: press the house below to see it all.")
+        middle = np.reshape(finding.screen, (2, 2)).mean(axis=0)
+        tiles = [(row, column) for row in rows for column in columns]
+        tiles.sort(key=lambda tile: np.hypot(*(_middle(grid.core(*tile)) - middle)))
+        self.n_on_screen, self.n_wanted = len(tiles), min(len(tiles), MOST_TILES)
+        self._grid, self._tiles = grid, tiles[:MOST_TILES]
+        self._tables: list[MaskTable] = []
+        self._encode_s: list[float] = []
+        self._find_s: list[float] = []
+
+    def __iter__(self) -> Iterator[None]:
+        embeddings, finding = self._embeddings, self._finding
+        for row, column in self._tiles:
+            window = self._grid.window(row, column, finding.plane)
+            start = time.monotonic()
+            if not embeddings.is_encoded(window):
+                embeddings.features(window)
+                self._encode_s.append(time.monotonic() - start)
+                start = time.monotonic()
+            reach = np.array([-1, -1, 1, 1]) * SEAM_SAMPLES * self._grid.step
+            within = _shared(self._grid.core(row, column), finding.screen) + reach
+            table = tile_candidates(embeddings, self._grid, (row, column), self.settings, finding)
+            self._tables.append(table.select(_are_in(table, within)))
+            self._find_s.append(time.monotonic() - start)
+            yield
+
+    def found(self) -> Found:
+        """Return what was found so far."""
+        finding, settings = self._finding, self.settings
+        table = MaskTable.concatenate(self._tables)
+        if finding.kept is not None and len(table):
+            table = table.select(new_rows(finding.kept, table, plane=finding.plane))
+        thinning = max(1, int(1 / finding.pixel), -(-_longest(table) // SIDE_PX))
+        knobs = Knobs(table, "mask" if settings.mode == "grid" else "smaller")
+        knobs.rows(Thresholds(0, 0, overlap=settings.overlap or 0))  # counts pixels now, not later
+        encode_s = float(np.mean(self._encode_s)) if self._encode_s else None
+        return Found(
+            finding,
+            settings,
+            table,
+            thinned(table, thinning),
+            thinning,
+            knobs,
+            self._floors(),
+            len(self._tables),
+            self.n_wanted,
+            self.n_on_screen,
+            Cost(encode_s, float(np.median(self._find_s))),
+        )
+
+    def _floors(self) -> Thresholds:
+        model, settings = self._embeddings.model, self.settings
+        if settings.mode == "grid":
+            return Thresholds(
+                max(0.0, model.accepted_iou - GRID_MARGIN),
+                max(0.0, model.accepted_stability - GRID_MARGIN),
+            )
+        return Thresholds(settings.score if settings.mode == "watershed" else 0, 0)
+
+
+def tile_candidates(
+    embeddings: Embeddings,
+    grid: TileGrid,
+    tile: tuple[int, int],
+    settings: FindSettings,
+    finding: Finding,
+) -> MaskTable:
+    """Return the candidates of one tile, none of them dropped for the sake of a threshold."""
+    from napari_sam.segment.find import FINDERS
+    from napari_sam.segment.grid import window_masks
+
+    window = grid.window(*tile, finding.plane)
+    if settings.mode != "grid":
+        all_of_them = replace(settings, overlap=1.0)
+        return FINDERS[settings.mode or "seeds"](embeddings, window, all_of_them, None, None)
+    anything = replace(settings, pred_iou=None, stability=None, max_area=None)
+    return window_masks(
+        embeddings.model,
+        embeddings.features(window),
+        window,
+        embeddings.image.shape_yx,
+        replace(anything.for_grid(), margin=GRID_MARGIN),
+        within=_shared(grid.core(*tile), finding.screen),
+        tile=tile,
+    )
+
+
+def thinned(table: MaskTable, thinning: int) -> MaskTable:
+    """Return masks drawn with every so many rows and columns; each keeps a pixel at least.
+
+    Areas stay those of the table, so that the same masks lie on top.
+    """
+    if thinning == 1:
+        return table
+    first = thinning // 2
+
+    def draw(row: int) -> Mask:
+        y0, x0, y1, x1 = table.boxes[row].tolist()
+        top, left, bottom, right = (-(-(edge - first) // thinning) for edge in (y0, x0, y1, x1))
+        if top == bottom or left == right:
+            y, x = y0 // thinning, x0 // thinning
+            return Mask((y, x, y + 1, x + 1), np.ones((1, 1), bool))
+        rows = slice(top * thinning + first - y0, None, thinning)
+        columns = slice(left * thinning + first - x0, None, thinning)
+        return Mask((top, left, bottom, right), table.array(row)[rows, columns])
+
+    small = MaskTable.of(map(draw, range(len(table))), points=table.points)
+    return replace(small, areas=table.areas)
+
+
+def _are_in(table: MaskTable, box: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which masks have the middle of their box in another box."""
+    middles = (table.boxes[:, :2] + table.boxes[:, 2:]) / 2
+    inside: NDArray[np.bool_] = np.all((middles >= box[:2]) & (middles < box[2:]), axis=1)
+    return inside
+
+
+def _middle(box: tuple[int, int, int, int]) -> NDArray[np.float64]:
+    middle: NDArray[np.float64] = np.reshape(box, (2, 2)).mean(axis=0)
+    return middle
+
+
+def _shared(core: tuple[int, int, int, int], screen: Box) -> Box:
+    y0, x0 = np.maximum(core[:2], screen[:2]).tolist()
+    y1, x1 = np.minimum(core[2:], screen[2:]).tolist()
+    return y0, x0, y1, x1
+
+
+def _inner(screen: Box) -> Box:
+    """Return edges as what lies just inside of them, in coordinates of pixel centers."""
+    y0, x0, y1, x1 = screen
+    return y0, x0, y1 - 1e-6, x1 - 1e-6
+
+
+def _longest(table: MaskTable) -> int:
+    """Return the longer side of the box around all masks."""
+    if not len(table):
+        return 0
+    sides = table.boxes[:, 2:].max(axis=0) - table.boxes[:, :2].min(axis=0)
+    return int(sides.max())

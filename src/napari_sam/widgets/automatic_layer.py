@@ -1,0 +1,72 @@
+"""The candidates on screen: a colored layer that is no larger than what they take there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sam.masks.paint import paint
+from napari_sam.widgets.layers import place, placement
+
+if TYPE_CHECKING:
+    from napari.layers import Image as ImageLayer
+    from napari.layers import Labels
+
+    from napari_sam.widgets.automatic_find import Found
+
+MOST_COLORS = 65_535
+
+
+class CandidatesLayer:
+    """Shows candidates, each in a color of its own that it keeps while thresholds move.
+
+    Attributes
+    ----------
+    layer : Labels or None
+        None before `make`.
+    """
+
+    def __init__(self) -> None:
+        self.layer: Labels | None = None
+
+    def make(self, image_layer: ImageLayer) -> Labels:
+        """Make an empty layer over an image."""
+        from napari.layers import Labels
+
+        self.layer = Labels(
+            np.zeros((1,) * image_layer.ndim, np.uint16),
+            name="candidates",
+            opacity=0.5,
+            **placement(image_layer),
+        )
+        self.layer.editable = False
+        return self.layer
+
+    def show(self, image_layer: ImageLayer, found: Found, rows: NDArray[np.int64]) -> None:
+        """Draw some rows of the candidates, the best first."""
+        if self.layer is None:
+            return
+        plane, shown = found.finding.plane, found.shown
+        if not len(shown):
+            self.hide()
+            return
+        (y0, x0), (y1, x1) = shown.boxes[:, :2].min(axis=0), shown.boxes[:, 2:].max(axis=0)
+        numbers = 1 + rows % MOST_COLORS
+        picture = paint(shown, rows, (int(y0), int(x0), int(y1), int(x1)), labels=numbers)
+        self._draw(picture.astype(np.uint16)[(None,) * len(plane)])
+        corner = np.array([*plane, y0 * found.thinning, x0 * found.thinning], float)
+        place(self.layer, placement(image_layer, corner, found.thinning))
+
+    def hide(self) -> None:
+        """Show nothing; the layer stays, empty."""
+        if self.layer is not None and self.layer.data.any():
+            self._draw(np.zeros((1,) * self.layer.ndim, np.uint16))
+
+    def _draw(self, data: NDArray[np.uint16]) -> None:
+        """Change what the layer shows, without a thumbnail: the layer list is slow to paint it."""
+        if self.layer is not None:
+            with self.layer.events.thumbnail.blocker():
+                self.layer.data = data
+            self.layer.editable = False  # new data allow it again

@@ -1,0 +1,198 @@
+"""Candidates of what is on screen, and many objects into the labels, without a window."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.layers import Shapes
+
+from napari_sam.image import open_image
+from napari_sam.masks import Mask
+from napari_sam.masks.knobs import Thresholds
+from napari_sam.masks.mask_table import MaskTable
+from napari_sam.masks.paint import paint
+from napari_sam.segment import find
+from napari_sam.widgets import automatic_find
+from napari_sam.widgets.automatic_find import Finding, Found, thinned
+from napari_sam.widgets.automatic_how import How
+from napari_sam.widgets.automatic_run import Foretelling, default_out, region_of
+from napari_sam.widgets.predictor import Predictor, lazy_model
+
+from .bright_discs import PixelModel, draw_discs, find_discs, spread
+
+SHAPE = (600, 700)
+
+
+@pytest.fixture(autouse=True)
+def discs(monkeypatch):
+    monkeypatch.setitem(find.FINDERS, "seeds", find_discs)
+
+
+@pytest.fixture
+def predictor():
+    picture = draw_discs(SHAPE, spread(SHAPE, 300))
+    return Predictor(open_image(picture), lazy_model(PixelModel()), "pixels")
+
+
+def last(finding):
+    *_, found = finding.iter_answer()
+    assert isinstance(found, Found)
+    return found
+
+
+def test_every_object_on_screen_is_found_once(predictor):
+    found = last(Finding(predictor, (), (-50, -50, 800, 900), 1.0, How()))
+    assert found.is_complete
+    assert found.n_tiles == 12
+    rows = found.knobs.rows(Thresholds(0, 0, overlap=0.5))
+    assert len(rows) == 300
+    assert found.settings.mode == "seeds"
+    assert found.cost.encode_s > 0
+
+
+def test_only_what_is_on_screen(predictor):
+    found = last(Finding(predictor, (), (0, 0, 90, 120), 1.0, How()))
+    assert found.n_tiles == found.n_on_screen == 1
+    assert len(found.table) == 3 * 4
+    with pytest.raises(ValueError, match="not on screen"):
+        last(Finding(predictor, (), (2000, 0, 2100, 90), 1.0, How()))
+
+
+def test_what_is_kept_already_is_left_out(predictor):
+    kept = np.zeros(SHAPE, np.uint8)
+    kept[:90, :60] = 1
+    found = last(Finding(predictor, (), (0, 0, 90, 120), 1.0, How(), kept))
+    assert len(found.table) == 3 * 2
+
+
+def test_it_ends_after_a_tile_and_tells_what_it_has(predictor):
+    finding = Finding(predictor, (), (0, 0, *SHAPE), 1.0, How())
+    finding.stop()
+    found = last(finding)
+    assert found.n_tiles == 1
+    assert not found.is_complete
+    assert 0 < len(found.table) < 300
+
+
+def test_of_a_large_screen_only_the_middle(predictor, monkeypatch):
+    monkeypatch.setattr(automatic_find, "MOST_TILES", 2)
+    found = last(Finding(predictor, (), (0, 0, *SHAPE), 1.0, How()))
+    assert (found.n_tiles, found.n_on_screen) == (2, 12)
+    middles = (found.table.boxes[:, :2] + found.table.boxes[:, 2:]) / 2
+    assert np.abs(middles - np.array(SHAPE) / 2).max() < 300
+
+
+def test_modes_that_the_model_cannot(predictor):
+    predictor = Predictor(predictor.image, lazy_model(_without_maps()), "plain")
+    with pytest.raises(ValueError, match="instance"):
+        last(Finding(predictor, (), (0, 0, *SHAPE), 1.0, How("seeds")))
+
+
+def _without_maps():
+    model = PixelModel()
+    model.has_instance_maps = False
+    return model
+
+
+@pytest.mark.parametrize("thinning", [2, 3, 7])
+def test_thinned_masks_are_the_picture_with_fewer_pixels(thinning):
+    random = np.random.default_rng(thinning)
+    masks = [
+        Mask.from_array(random.random((20, 25)) < 0.7, y, x)
+        for y, x in [(0, 0), (15, 10), (37, 41)]
+    ]
+    table = MaskTable.of(masks)
+    side = 9 * thinning
+    whole = paint(table, [0, 1, 2], (0, 0, side, side))
+    small = paint(thinned(table, thinning), [0, 1, 2], (0, 0, 9, 9))
+    middle = thinning // 2
+    assert np.array_equal(small, whole[middle::thinning, middle::thinning])
+
+
+def test_a_mask_smaller_than_a_pixel_of_the_picture_stays():
+    table = MaskTable.of([Mask.from_array(np.ones((1, 1), bool), 10, 11)])
+    assert thinned(table, 8).boxes.tolist() == [[1, 1, 2, 2]]
+
+
+def test_settings_keep_what_the_sliders_keep():
+    how = How("grid", points_per_side=8, step=2.0)
+    settings = how.settings(Thresholds(0.8, 0.9, 12, 400, 0.6))
+    assert (settings.pred_iou, settings.stability, settings.overlap) == (0.8, 0.9, 0.6)
+    assert (settings.min_area, settings.max_area) == (12, 400)
+    assert (settings.mode, settings.points_per_side, settings.step) == ("grid", 8, 2.0)
+    assert how.settings(Thresholds(0, 0)).max_area is None
+    assert how.settings().pred_iou is None
+
+
+def test_the_forecast_goes_with_the_tiles(predictor, tmp_path):
+    found = last(Finding(predictor, (), (0, 0, 90, 120), 1.0, How()))
+    embeddings = predictor.embeddings
+
+    def foretell(region=None, found=found):
+        out = tmp_path / "labels.zarr"
+        (forecast,) = Foretelling(
+            embeddings, None, (), region, out, "discs", found, encode_s=2.0
+        ).iter_answer()
+        return forecast
+
+    everything = foretell()
+    assert everything.n_tiles == 12
+    cost = found.cost
+    expected = 12 * cost.find_s + (12 - everything.n_encoded) * cost.encode_s
+    assert everything.seconds == pytest.approx(expected)
+    assert foretell(np.array([(0, 0), (0, 50), (50, 50)])).n_tiles == 1
+    assert "preview tells" in str(foretell(found=None))
+    assert "12 tiles" in str(everything)
+
+
+def test_labels_go_beside_the_image_and_upon_nothing(predictor, tmp_path):
+    np.save(tmp_path / "cells.npy", np.zeros((20, 30), np.uint8))
+    image = open_image(np.load(tmp_path / "cells.npy", mmap_mode="r"))
+    first = default_out(image, "my cells")
+    assert first == tmp_path / "my_cells-labels.zarr"
+    first.mkdir()
+    assert default_out(image, "my cells") == tmp_path / "my_cells-2-labels.zarr"
+    assert "napari-sam" in default_out(predictor.image, "discs").parts
+
+
+def test_the_selected_shape_is_the_region(viewer):
+    image = viewer.add_image(np.zeros((3, 60, 80)), scale=(1, 2, 2))
+    boxes = [np.array([(y, y), (y, y + 9), (y + 9, y + 9), (y + 9, y)]) * 2 for y in (5, 20)]
+    shapes = Shapes(boxes, shape_type="rectangle")
+    assert region_of(shapes, image, (1,)).min(axis=0) == pytest.approx((20, 20))
+    shapes.selected_data = {0}
+    assert region_of(shapes, image, (1,)).max(axis=0) == pytest.approx((14, 14))
+    with pytest.raises(ValueError, match="draw one"):
+        region_of(Shapes([np.array([(0, 0), (5, 5)])], shape_type="line"), image, (1,))
+
+
+def test_an_ellipse_is_no_rectangle(viewer):
+    image = viewer.add_image(np.zeros((60, 80)))
+    shapes = Shapes([np.array([(0, 0), (0, 20), (10, 20), (10, 0)])], shape_type="ellipse")
+    region = region_of(shapes, image, ())
+    radii = np.hypot((region[:, 0] - 5) / 5, (region[:, 1] - 10) / 10)
+    assert radii == pytest.approx(1)
+
+
+def test_many_objects_are_one_step(viewer, make_session, picture):
+    session = make_session(viewer)
+    viewer.add_image(picture)
+    session.click(100, 100)
+    session.commit()
+    disc = np.ones((10, 10), bool)
+    table = MaskTable.of(
+        [Mask.from_array(disc, y, x) for y, x in [(96, 96), (10, 10), (10, 40), (150, 200)]]
+    )
+    before = session.labels.data.copy()
+    assert session.commit_all(table) == 3  # one lies on the object that is there
+    assert session.next_label == 5
+    assert set(np.unique(session.labels.data)) == {0, 1, 2, 3, 4}
+    assert "3 objects" in session.status
+    session.undo()
+    assert np.array_equal(session.labels.data, before)
+    assert session.next_label == 2
+    session.redo()
+    assert session.labels.data.max() == 4
+    assert session.next_label == 5
+    assert session.commit_all(table) == 0
+    assert session.commit_all(MaskTable.of()) == 0
