@@ -409,7 +409,7 @@ def test_opening_reads_one_small_file(store: EmbeddingStore, window: Window) -> 
 def test_a_store_of_something_else_is_refused(
     store: EmbeddingStore, changes: dict[str, Any], sentence: str
 ) -> None:
-    with pytest.raises(ValueError, match=f"{sentence}.*Choose another path, or delete the store"):
+    with pytest.raises(ValueError, match=f"choose another path, or delete the store.*{sentence}"):
         EmbeddingStore(store.path, replace(KEY, **changes))
     EmbeddingStore(store.path, KEY)
 

@@ -185,6 +185,19 @@ def test_jobs_of_a_part_a_plane_and_a_stack(start: Any, has_store: bool, tmp_pat
     assert len(heard.windows) == len(set(heard.windows))
 
 
+def test_tiles_that_the_view_encodes_count_for_the_job_at_once(start: Any) -> None:
+    embeddings = make()
+    queue, heard = start(embeddings)
+    queue.pause()
+    queue.look(CORNER)
+    queue.compute([()], region=CORNER.screen)
+    queue.resume()
+    heard.wait(is_done)
+    counts = [state.n_done for state in heard.states if state.n_total]
+    assert sorted(set(counts)) == list(range(heard.states[-1].n_total + 1))
+    assert counts == sorted(counts)
+
+
 def test_a_job_that_memory_cannot_hold_is_refused(start: Any) -> None:
     embeddings = make()
     queue, heard = start(embeddings, budget=5)

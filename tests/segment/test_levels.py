@@ -160,7 +160,9 @@ def test_a_disc_stays_in_place_at_whatever_level_is_chosen(scene, by, by_box):
     prompts = Prompts(box=[*(center - radius), *(center + radius)]) if by_box else Prompts([center])
     found = segment_object(embeddings, prompts, **options)
     assert found.window.step >= options.get("step", embeddings.base_step)
-    np.testing.assert_allclose(center_of(found.best), center, atol=0.5)
+    # A coarser window than that of the scene shows the disc with fewer samples.
+    off = 0.5 * max(1, found.window.step / step)
+    np.testing.assert_allclose(center_of(found.best), center, atol=off)
     embeddings.model.assert_prompts_lie_on_the_disc(found.window.step)
 
 

@@ -54,6 +54,11 @@ class Job:
         self.window = next(self._missing, None)
         self.n_done = self.n_total if self.window is None else min(self.n_done + 1, self.n_total)
 
+    def note(self, window: Window) -> None:
+        """Count a tile that was encoded out of turn, if it is one of those wanted."""
+        if window != self.window and window in self._wanted:
+            self.n_done = min(self.n_done + 1, self.n_total)
+
     def check(self) -> None:
         """Refuse to go on where the tiles have no place to go to.
 

@@ -283,6 +283,8 @@ class ViewQueue:
             )
             if job is not None:
                 job.advance()
+            elif is_new and self._job is not None:
+                self._job.note(window)
         except Interrupted:
             raise
         except Exception as error:  # of whatever kind of array it is

@@ -44,7 +44,8 @@ class Forecast:
     def __str__(self) -> str:
         fits = self.label_bytes + self.work_bytes <= self.free_bytes
         return (
-            f"{self.n_tiles} tiles: about {say_duration(self.seconds)}; on disk about "
+            f"{self.n_tiles} tile{'' if self.n_tiles == 1 else 's'}: about "
+            f"{say_duration(self.seconds)}; on disk about "
             f"{say_size(self.label_bytes)}, and {say_size(self.work_bytes)} until it is done "
             f"({say_size(self.free_bytes)} free{'' if fits else ': not enough'})."
         )
