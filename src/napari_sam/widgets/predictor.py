@@ -100,11 +100,13 @@ class Predictor:
         old, other = self._embeddings.get(), Predictor(self.image, self._model, self.model_name)
         other.warnings, other._store = self.warnings, store
         new = other._embeddings.get()
-        for window in old.memory.keys():
-            features = old.memory.get(window)
-            if features is not None and new.store is None:
+        in_memory = old.memory.keys()
+        for window in in_memory:
+            if (features := old.memory.get(window)) is None:
+                continue
+            if new.store is None:
                 new.memory.put(window, features)
-            elif features is not None and window not in new.store:
+            elif window not in new.store:
                 new.store.put(window, features)
         return other
 

@@ -75,9 +75,8 @@ class Scene:
         """Return the layer of a mirror; makes it if it is not there, or has other axes."""
         layers = self.session.viewer.layers
         layer = mirror.layer
-        if layer is not None and layer in layers:
-            if layer.ndim == image_layer.ndim:
-                return layer
+        if layer is not None and layer in layers and layer.ndim == image_layer.ndim:
+            return layer
         old, layer = layer, mirror.make(image_layer)
         if old is not None and old in layers:
             layers.remove(old)  # no longer the mirror's: nobody is to think that the user did it
