@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from napari_sam import cli_embed, cli_models, cli_segment
+from napari_sam.cli import embed, models, segment
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-app.add_typer(cli_models.app, name="models")
-app.command()(cli_embed.embed)
-app.command()(cli_segment.segment)
+app.add_typer(models.app, name="models")
+app.command()(embed.embed)
+app.command()(segment.segment)
 
 
 @app.callback()

@@ -10,8 +10,8 @@ import pytest
 from distributed import LocalCluster
 from typer.testing import CliRunner
 
-from napari_sam import cli, cli_embed
-from napari_sam.cli_embed import parse_channels, parse_planes
+from napari_sam import cli
+from napari_sam.cli.embed import parse_channels, parse_planes
 from napari_sam.embedding import Embeddings
 
 N_TILES = 2 * 2 * 2
@@ -95,7 +95,7 @@ def test_on_a_cluster(image):
 
 
 def test_no_scheduler_at_the_address(image, monkeypatch):
-    monkeypatch.setattr(cli_embed, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr("napari_sam.cli.embed.CONNECT_SECONDS", 0.2)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"

@@ -1,0 +1,97 @@
+"""Which images a command is about, and what their outputs are called."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+ENDINGS = (".ome.zarr", ".zarr", ".ome.tiff", ".ome.tif", ".tiff", ".tif", ".npy", ".zarr.zip")
+"""Of images that are looked for in a folder."""
+
+ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")
+"""One of them is in a folder that is a zarr."""
+
+
+def find_images(given: Iterable[str]) -> list[str]:
+    """Return the paths and addresses of images, each once.
+
+    Parameters
+    ----------
+    given : iterable of str
+        Paths; addresses; patterns such as ``"plate/*.tif"``, with ``**`` for any folders; folders,
+        of which the images directly in them are taken, but no labels.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at a path, or no image in a folder.
+    """
+    found: dict[str, None] = {}
+    for one in given:
+        found |= dict.fromkeys(_find(one))
+    return list(found)
+
+
+def _find(given: str) -> Iterator[str]:
+    if "://" in given:
+        yield given
+    elif os.path.lexists(given):
+        yield from _in_folder(Path(given)) if _is_plain_folder(Path(given)) else [given]
+    elif not glob.has_magic(given):
+        raise FileNotFoundError(f"There is no file or folder {given}.")
+    elif not (paths := sorted(glob.glob(given, recursive=True))):
+        raise FileNotFoundError(f"Nothing fits the pattern {given}.")
+    else:
+        for path in paths:
+            yield from _in_folder(Path(path)) if _is_plain_folder(Path(path)) else [path]
+
+
+def _in_folder(folder: Path) -> list[str]:
+    paths = (path for path in sorted(folder.iterdir()) if path.name.lower().endswith(ENDINGS))
+    if images := [str(path) for path in paths if not _are_labels(path)]:
+        return images
+    raise FileNotFoundError(
+        f"The folder {folder} has no images: expected names that end in {', '.join(ENDINGS)}."
+    )
+
+
+def _is_plain_folder(path: Path) -> bool:
+    return path.is_dir() and not any((path / name).is_file() for name in ZARR_FILES)
+
+
+def _are_labels(path: Path) -> bool:
+    """Whether a folder is a label image of OME-Zarr."""
+    with suppress(OSError, ValueError, AttributeError):
+        attributes = json.loads((path / "zarr.json").read_bytes()).get("attributes", {})
+        return "image-label" in attributes.get("ome", {})
+    return False
+
+
+def stem(image: str) -> str:
+    """Return the name of an image without its ending."""
+    name = image.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+    end = next((end for end in ENDINGS if name.lower().endswith(end)), Path(name).suffix)
+    return name[: len(name) - len(end)] or name
+
+
+def name_outputs(images: Sequence[str], folder: Path) -> list[Path]:
+    """Return the path of each image's labels in a folder.
+
+    Raises
+    ------
+    ValueError
+        If two images have one name.
+    """
+    names = [stem(image) for image in images]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        same = [image for image in images if stem(image) == twice[0]]
+        raise ValueError(
+            f"{' and '.join(same)} would have the same output {twice[0]}.zarr: call the command "
+            f"for each, with another OUT."
+        )
+    return [folder / f"{name}.zarr" for name in names]

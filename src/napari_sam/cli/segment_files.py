@@ -1,0 +1,80 @@
+"""Files beside labels: for other programs, and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import typer
+
+from napari_sam.cli.images import stem
+from napari_sam.image import Image
+from napari_sam.labels import open_labels
+from napari_sam.labels.export import FORMATS, export_labels, write_histograms, write_overview
+from napari_sam.segment.objects import object_scores, read_objects
+from napari_sam.segment.output import Existing
+from napari_sam.segment.record import image_path
+
+
+def list_files(out: Path, exports: Iterable[str], pictures: bool) -> list[Path]:
+    """Return the paths of all files that are written beside the labels.
+
+    Parameters
+    ----------
+    out : path
+        The labels.
+    exports : iterable of str
+        Endings of files that are named as the labels are, or paths.
+    pictures : bool
+        Whether there are pictures too.
+    """
+    name = stem(out.name)
+    files = [out.with_name(name + one) if one in FORMATS else Path(one) for one in exports]
+    if pictures:
+        files += [out.with_name(f"{name}.{kind}.png") for kind in ("overview", "histograms")]
+    return list(dict.fromkeys(files))
+
+
+def write_files(
+    files: Iterable[Path], out: Path, image: Image, plane: tuple[int, ...], existing: Existing
+) -> None:
+    """Write labels in other formats and as pictures; what is there stays, unless it is replaced.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        See `list_files`.
+    out : path
+        The labels.
+    image : Image
+        To draw on and to measure, unless its axes are in another order than those of labels.
+    plane : tuple of int
+        To draw.
+    existing : {"resume", "replace", "refuse"}
+        What to do with files that are there.
+    """
+    labels, scores = open_labels(out, mode="r"), object_scores(read_objects(out))
+    axes = "".join(axis for axis in image.axes if axis not in "cyx")
+    plane = tuple(index for _, index in sorted(zip(axes, plane, strict=True)))
+    below = image if list(axes) == sorted(axes) else None
+    for file in files:
+        if file.exists() and existing != "replace":
+            typer.echo(f"{file} is there, and stays as it is.", err=True)
+        elif file.name.endswith(".overview.png"):
+            write_overview(labels, file, image=below, plane=plane, overwrite=True)
+        elif file.name.endswith(".histograms.png"):
+            write_histograms(labels, file, scores=scores, overwrite=True)
+        else:
+            export_labels(labels, file, image=below, scores=scores, overwrite=True)
+
+
+def check_files(files: Iterable[Path], out: Path, image: Image, existing: Existing) -> None:
+    """Refuse to write over the image, or over files that cannot be of these labels."""
+    source = image_path(image)
+    for file in files:
+        if source and "://" not in source and file.resolve() == Path(source).resolve():
+            raise ValueError(f"The output {file} is the image itself: choose another name.")
+        if file.exists() and existing != "replace" and (existing == "refuse" or not out.exists()):
+            raise FileExistsError(f"{file} exists: choose another name, or use --replace.")
+        if not file.absolute().parent.is_dir() and file.parent != out.parent:
+            raise FileNotFoundError(f"There is no folder {file.absolute().parent}; make it first.")

@@ -1,0 +1,239 @@
+"""What ``napari-sam segment`` does with one image."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+import zarr
+from zarr.errors import GroupNotFoundError
+
+from napari_sam.cli.config import ATTRIBUTE
+from napari_sam.cli.embed import parse_planes
+from napari_sam.cli.images import stem
+from napari_sam.cli.segment_files import check_files, list_files, write_files
+from napari_sam.embedding import Embeddings
+from napari_sam.embedding.disk_errors import explained
+from napari_sam.image import open_image
+from napari_sam.labels import open_labels
+from napari_sam.labels.array import LabelsArray
+from napari_sam.model.base import Model
+from napari_sam.segment.forecast import forecast
+from napari_sam.segment.objects import read_objects
+from napari_sam.segment.output import Existing, check_out, read_record
+from napari_sam.segment.settings import SegmentSettings
+from napari_sam.segment.stack import Progress, iter_segment_stack, prepare_run
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+STAGES = {
+    "find": "finding objects",
+    "match": "comparing tiles",
+    "join": "joining tiles",
+    "compare": "comparing planes",
+    "link": "linking planes",
+    "write": "writing labels",
+    "reduce": "writing coarser levels",
+}
+
+LINK_OPTIONS = {"is_linked": "link", "axis": "link_axis", "overlap": "link_overlap"}
+"""Settings of links → their options, where the names differ."""
+
+IMAGE_OPTIONS = ("axes", "channel", "planes", "region", "device")
+"""That the labels depend on too."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is done to each image.
+
+    Attributes
+    ----------
+    model : Model
+        That finds the objects.
+    settings : SegmentSettings
+        How.
+    existing : {"resume", "replace", "refuse"}
+        What to do with outputs that are there.
+    axes, channels : optional
+        As `open_image` takes them.
+    planes, region : optional
+        As `parse_planes` and `iter_segment_stack` take them.
+    folder : Path, optional
+        For the outputs; made if it is not there.
+    keep : Path, optional
+        Labels whose objects stay.
+    exports : tuple of str
+        Endings of files beside the labels, or paths.
+    pictures : bool
+        Whether an overview and histograms are written beside them.
+    given : dict
+        Options, as a TOML file holds them.
+    """
+
+    model: Model
+    settings: SegmentSettings
+    existing: Existing
+    axes: str | None
+    channels: Any
+    planes: str | None
+    region: Any
+    folder: Path | None
+    keep: Path | None
+    exports: tuple[str, ...]
+    pictures: bool
+    given: Mapping[str, Any]
+
+
+def segment_image(
+    request: Request, image: str, out: Path, store: Path | None, client: Client | None
+) -> dict[str, Any]:
+    """Segment an image, write all files, and return what is to be told about it."""
+    opened = open_image(_absolute(image), axes=request.axes, channels=request.channels)
+    files = list_files(out, request.exports, request.pictures)
+    check_files(files, out, opened, request.existing)
+    planes = parse_planes(request.planes, opened.plane_shape)
+    steps = iter_segment_stack(
+        Embeddings(opened, request.model, store=store),
+        out,
+        planes=planes,
+        region=request.region,
+        settings=request.settings,
+        keep=_open_kept(request.keep),
+        existing=request.existing,
+        client=client,
+    )
+    if request.folder:
+        _make_folder(request.folder)
+    with _collected_warnings() as told, closing(steps):
+        _show(steps, stem(image))
+        record = read_record(out) or {}
+        options = repeating_options(request, image, record["settings"])
+        _write_options(out, options)
+        objects = read_objects(out)
+        plane = planes[len(planes) // 2]
+        write_files(files, out, opened, plane, request.existing)
+    return {
+        "image": image,
+        "labels": str(out),
+        "files": [str(file) for file in files],
+        "n_objects": len(set(objects["label"].tolist())),
+        "warnings": told,
+        "parameters": record,
+        "options": options,
+    }
+
+
+def foretell_image(request: Request, image: str, out: Path, n_workers: int) -> dict[str, Any]:
+    """Return what segmenting an image will take; nothing is written."""
+    opened = open_image(_absolute(image), axes=request.axes, channels=request.channels)
+    files = list_files(out, request.exports, request.pictures)
+    check_files(files, out, opened, request.existing)
+    if out.absolute().parent.is_dir():
+        check_out(out, opened, request.existing)
+    embeddings = Embeddings(opened, request.model)
+    planes = parse_planes(request.planes, opened.plane_shape)
+    keep = _open_kept(request.keep)
+    run = prepare_run(embeddings, out, planes, request.region, request.settings, keep)
+    ahead = forecast(run, n_workers)
+    return {
+        "image": image,
+        "labels": str(out),
+        "files": [str(file) for file in files],
+        "forecast": asdict(ahead),
+        "sentence": str(ahead),
+        "options": repeating_options(request, image, run.settings.to_dict()),
+    }
+
+
+def repeating_options(request: Request, image: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all options that labels depend on, as a TOML file holds them; none is a default.
+
+    Parameters
+    ----------
+    request, image
+        Of the run.
+    settings : mapping
+        What `SegmentSettings.to_dict` returns, all filled in.
+    """
+    given = request.given
+    options: dict[str, Any] = {"images": [_absolute(image)]}
+    options |= {name: given[name] for name in IMAGE_OPTIONS if name in given}
+    if request.keep:
+        options["keep"] = str(request.keep.absolute())
+    if request.model.checkpoint:
+        options["checkpoint"] = str(request.model.checkpoint.absolute())
+    else:
+        options["model"] = request.model.name
+    link = {LINK_OPTIONS.get(name, name): value for name, value in settings["link"].items()}
+    named = settings["find"] | {"join_overlap": settings["join_overlap"]} | link
+    return options | {name.replace("_", "-"): value for name, value in named.items()}
+
+
+def _absolute(path: str) -> str:
+    return path if "://" in path else str(Path(path).absolute())
+
+
+def _write_options(out: Path, options: Mapping[str, Any]) -> None:
+    with explained(out, "written", "output"):
+        group = zarr.open_group(out, mode="r+")
+        if ATTRIBUTE not in group.attrs:  # of a complete run, they tell how it was made
+            group.attrs[ATTRIBUTE] = dict(options)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.absolute().parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder.absolute().parent}; make it first.")
+    with explained(folder, "made", "folder"):
+        folder.mkdir(exist_ok=True)
+
+
+def _open_kept(path: Path | None) -> LabelsArray | None:
+    if path is None:
+        return None
+    try:
+        return open_labels(path, mode="r").data
+    except (FileNotFoundError, GroupNotFoundError, ValueError) as error:
+        raise ValueError(
+            f"--keep {path}: there is no OME-Zarr label image, such as this command writes."
+        ) from error
+
+
+@contextmanager
+def _collected_warnings() -> Iterator[list[str]]:
+    """Hand out a list that has the sentences of all warnings at the end; tell them too."""
+    told: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield told
+    told += dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning)
+    for sentence in told:
+        typer.echo(sentence, err=True)
+
+
+def _show(steps: Iterable[Progress], name: str) -> None:
+    """Go through a run, with a bar for each stage if somebody looks."""
+    from tqdm import tqdm
+
+    bar, stage = tqdm(disable=True), None
+    try:
+        for progress in steps:
+            if progress.stage != stage:
+                stage = progress.stage
+                bar.close()
+                bar = tqdm(
+                    total=progress.n_total,
+                    initial=progress.n_done - 1,
+                    desc=f"{name}: {STAGES[stage]}",
+                    leave=False,
+                    disable=None,  # only in a terminal
+                )
+            bar.update(progress.n_done - bar.n)
+    finally:
+        bar.close()
