@@ -62,8 +62,8 @@ def evaluate(
     modes: Annotated[
         str | None,
         typer.Option(
-            help="How to find all objects: grid, seeds, watershed, or several, with commas between "
-            "them. By default seeds,watershed, or grid if the model can't."
+            help="How to find all objects: grid (slow), seeds, watershed, or several, with commas "
+            "between them. By default all that the model can."
         ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Planes of each source.")] = 10,
