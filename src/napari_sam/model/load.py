@@ -18,6 +18,7 @@ from napari_sam.model.instance_decoder import build_instance_decoder
 from napari_sam.model.openvino_encoder import try_openvino, use_openvino
 from napari_sam.model.precision import Precision, check_precision, set_precision
 from napari_sam.model.registry import ModelSpec, find_model
+from napari_sam.model.working_memory import keep_freed_memory
 
 
 def load_model(
@@ -77,6 +78,7 @@ def load_model(
         raise kind(f"{error} {spec.source}") from error
     model.checkpoint = None if checkpoint is None else paths[0]
     model = model.to(target).eval().requires_grad_(False)
+    keep_freed_memory()
     if device == "openvino":
         use_openvino(model, precision)
     elif not (device == "auto" and target.type == "cpu" and try_openvino(model, precision)):
