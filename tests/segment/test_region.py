@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,19 @@ def test_a_box_is_half_open() -> None:
     assert not region.meets((31, 0, 60, 80))
     assert region.meets((0, 0, 60, 80)), "a box around it"
     assert region.meets((15, 25, 16, 26)), "a box inside it"
+
+
+@pytest.mark.parametrize(
+    ("region", "message"),
+    [
+        ("all", r"The region is 'all'; expected a box"),
+        ([(1, 2, 3), (1, 2)], r"The region is \[\(1, 2, 3\), \(1, 2\)\]; expected a box"),
+        ((70, 90, 80, 99), r"x1\) = \(70.0, 90.0, 80.0, 99.0\) lies outside the image of 60 rows"),
+    ],
+)
+def test_what_is_no_region(region: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Region.parse(region, SHAPE)
 
 
 def test_a_polygon_that_is_not_convex() -> None:

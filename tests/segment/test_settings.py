@@ -40,6 +40,8 @@ def test_links_are_along_z_if_there_is_one() -> None:
         True,
     )
     assert not LinkSettings().resolved("t").is_linked
+    assert LinkSettings(min_extent=3).resolved("z").min_extent == 3
+    assert LinkSettings(min_extent=3).resolved("").min_extent == 1, "a plane alone"
     with pytest.raises(ValueError, match=r"cannot be linked along z: .* are 't'"):
         LinkSettings(axis="z").resolved("t")
 
@@ -79,3 +81,24 @@ def test_unknown_entries() -> None:
         SegmentSettings.from_dict({"find": {"treshold": 1}})
     with pytest.raises(TypeError, match=r"overlap is '0.5'; expected a number"):
         SegmentSettings.from_dict({"find": {"overlap": "0.5"}})
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"find": 3}, r"The FindSettings are 3; expected a table"),
+        ({"find": {"exact": "no"}}, r"exact is 'no'; expected true or false"),
+        ({"find": {"points_per_side": 3.5}}, r"points_per_side is 3.5; expected a whole number"),
+        ({"find": {"step": "2"}}, r"step is '2'; expected a number"),
+        ({"find": {"max_area": "9"}}, r"max_area is '9'; expected a number"),
+        ({"link": {"max_gap": 1.5}}, r"max_gap is 1.5; expected a whole number"),
+    ],
+)
+def test_entries_of_another_kind(entries: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        SegmentSettings.from_dict(entries)
+
+
+def test_settings_in_the_place_of_others() -> None:
+    with pytest.raises(TypeError, match=r"find is LinkSettings\(.*\); expected FindSettings"):
+        SegmentSettings(find=LinkSettings())  # type: ignore[arg-type]

@@ -273,6 +273,12 @@ def test_kept_labels_stay(pixels: NDArray[np.uint8], out: Path) -> None:
     assert set(np.unique(labels)) == {0, 7, 9, *range(10, 14)}
 
 
+def test_negative_labels_are_background(pixels: NDArray[np.uint8], out: Path) -> None:
+    keep = np.full(pixels.shape, -1, np.int32)
+    labels = segment_stack(blobs.embed(pixels), out, keep=keep).data[:]
+    assert blobs.is_same(labels, blobs.whole(pixels))
+
+
 # With points
 
 

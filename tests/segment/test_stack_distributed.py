@@ -105,7 +105,8 @@ def test_what_workers_cannot_open(path: Path, client: Client) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
 @pytest.mark.usefixtures("here")
-def test_a_killed_worker_loses_nothing(path: Path) -> None:
+def test_a_killed_worker_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])  # workers import this file
     embeddings = embed(path)
     segment_stack(embeddings, path.with_name("here") / "a.zarr")
     with (

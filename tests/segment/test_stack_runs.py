@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def test_what_is_complete_is_left_alone(pixels: NDArray[np.uint8], out: Path) ->
     assert list(iter_segment_stack(embeddings, out)) == []
     assert blobs.content(out) == before
     record = dict(zarr.open_group(out, mode="r").attrs)[ATTRIBUTE]
-    assert (record["n_labels"], record["key"]["model_name"]) == (6, "pixels")
+    assert (record["highest_label"], record["key"]["model_name"]) == (6, "pixels")
     again = SegmentSettings.from_dict(record["settings"])
     assert list(iter_segment_stack(embeddings, out, settings=again)) == [], "it can be repeated"
 
@@ -96,6 +97,32 @@ def test_other_settings_are_refused_or_replace(pixels: NDArray[np.uint8], out: P
     run.close()
     segment_stack(embeddings, out, settings=find_settings(min_area=50), existing="replace")
     assert open_labels(out).data[:].max() == 5
+
+
+def test_an_output_is_replaced_again_and_again(pixels: NDArray[np.uint8], out: Path) -> None:
+    for _ in range(3):
+        segment_stack(blobs.embed(pixels), out, existing="replace", keep_work=True)
+    assert blobs.is_same(open_labels(out).data[:], blobs.whole(pixels))
+
+
+def test_killed_between_the_old_output_and_the_new(
+    pixels: NDArray[np.uint8], out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment_stack(blobs.embed(pixels), out)
+
+    def rename(source: Path, target: Path, real: Any = os.rename) -> None:
+        real(source, target)
+        if source == out:
+            raise KeyboardInterrupt
+
+    other = {"settings": find_settings(min_area=50), "existing": "replace"}
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", rename)
+        with pytest.raises(KeyboardInterrupt):
+            segment_stack(blobs.embed(pixels), out, **other)
+    assert not out.exists()
+    assert segment_stack(blobs.embed(pixels), out, **other).data[:].max() == 5
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
 
 
 def test_an_unfinished_run_of_something_else(pixels: NDArray[np.uint8], out: Path) -> None:
@@ -186,7 +213,6 @@ def test_labels_inside_the_image(pixels: NDArray[np.uint8], tmp_path: Path) -> N
     path = tmp_path / "image.zarr"
     image = create_labels(path, pixels.shape, dtype="uint8")  # an OME-Zarr image like another
     image.data[:] = pixels
-    (path / "labels").mkdir()
     segment_stack(blobs.embed(path), path / "labels/cells")
     assert zarr.open_group(path / "labels", mode="r").attrs["ome"] == {
         "version": "0.5",
@@ -228,6 +254,8 @@ def test_settings_that_do_not_fit(pixels: NDArray[np.uint8], out: Path) -> None:
         segment_stack(embeddings, out, settings={})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"dask.distributed Client"):
         segment_stack(embeddings, out, client="tcp://1")
+    with pytest.raises(ValueError, match=r"hold the number 4294967295; expected at most 21474"):
+        segment_stack(embeddings, out, keep=np.full(pixels.shape, 2**32 - 1, np.uint32))
     embeddings.model.has_instance_maps = False
     with pytest.raises(ValueError, match="'seeds' needs a model with an instance decoder"):
         segment_stack(embeddings, out, settings=find_settings(mode="seeds"))

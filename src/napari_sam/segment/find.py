@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_sam.embedding.embeddings import Embeddings
 from napari_sam.image.window import Window
+from napari_sam.labels.write_table import MAX_KEPT
 from napari_sam.masks.knobs import Knobs, Thresholds
 from napari_sam.masks.mask import box_slices
 from napari_sam.masks.mask_table import MaskTable
@@ -33,9 +34,6 @@ Finder = Callable[
 ]
 """Returns all candidates of one window; where it asks at points, only those within a box that are
 not in an object that there is already."""
-
-MAX_KEPT = 0.5
-"""An object of which more than this part lies on objects that are kept is one of them."""
 
 
 def find_objects(
@@ -197,23 +195,20 @@ def _find_grid(
     )
 
 
-def _find_seeds(
-    embeddings: Embeddings, window: Window, settings: FindSettings, *_: object
+def _find_in_maps(
+    masks_of: Callable[..., MaskTable],
+    embeddings: Embeddings,
+    window: Window,
+    settings: FindSettings,
+    *_: object,
 ) -> MaskTable:
     features, shape_yx = embeddings.features(window), embeddings.image.shape_yx
-    return seed_masks(embeddings.model, features, window, shape_yx, settings.for_seeds())
-
-
-def _find_watershed(
-    embeddings: Embeddings, window: Window, settings: FindSettings, *_: object
-) -> MaskTable:
-    features, shape_yx = embeddings.features(window), embeddings.image.shape_yx
-    return watershed_masks(embeddings.model, features, window, shape_yx, settings.for_seeds())
+    return masks_of(embeddings.model, features, window, shape_yx, settings.for_seeds())
 
 
 FINDERS: dict[str, Finder] = {
     "grid": _find_grid,
-    "seeds": _find_seeds,
-    "watershed": _find_watershed,
+    "seeds": partial(_find_in_maps, seed_masks),
+    "watershed": partial(_find_in_maps, watershed_masks),
 }
 """By the name of the mode."""

@@ -40,7 +40,7 @@ def check_out(out: Path, image: Image, existing: Existing) -> None:
     if existing not in get_args(Existing):
         raise ValueError(f"existing is {existing!r}; expected resume, replace or refuse.")
     _check_beside(out, image)
-    if not out.absolute().parent.is_dir():
+    if not _can_hold(out.absolute().parent):
         raise FileNotFoundError(
             f"There is no folder {out.absolute().parent} to make the output {out.name} in: check "
             f"the path, or make the folder."
@@ -102,7 +102,9 @@ def finish(folder: RunFolder, out: Path, record: Mapping[str, Any], *, keep_work
         group = zarr.open_group(folder.labels, mode="r+")
         group.attrs[ATTRIBUTE] = dict(record)
         if out.exists():
-            os.rename(out, folder.path / "replaced")
+            replaced = folder.path / "replaced"
+            shutil.rmtree(replaced, ignore_errors=True)  # of an earlier run whose work was kept
+            os.rename(out, replaced)
         os.rename(folder.labels, out)
         list_in_parent(out)
     if not keep_work:
@@ -121,6 +123,12 @@ def read_record(out: Path) -> dict[str, Any] | None:
 def open_output(out: Path) -> LabelsPyramid:
     """Return the labels of a complete run."""
     return open_labels(out)
+
+
+def _can_hold(folder: Path) -> bool:
+    """Whether a folder is there, or is that of an OME-Zarr image's labels, made with the first."""
+    is_of_image = folder.name == "labels" and (folder.parent / "zarr.json").is_file()
+    return folder.is_dir() or is_of_image
 
 
 def _check_beside(out: Path, image: Image) -> None:

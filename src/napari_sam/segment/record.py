@@ -21,7 +21,7 @@ from napari_sam.labels.array import LabelsArray
 from napari_sam.segment.run import Run
 
 ATTRIBUTE = "napari_sam_segmentation"
-"""Of the zarr group with the labels: the record of the run, and how many objects it found."""
+"""Of the zarr group with the labels: the record of the run, and the highest label."""
 
 _NAMES = {
     "package": "the version of napari-sam",

@@ -40,19 +40,23 @@ class Region:
         ValueError
             If it is neither, or lies outside the image.
         """
-        given = np.asarray(region, np.float64)
-        if given.shape == (4,):
+        try:
+            given = np.asarray(region, np.float64)
+        except (TypeError, ValueError):  # no numbers, or rows of different lengths
+            given = np.zeros(0)
+        is_box = given.shape == (4,)
+        if is_box:
             y0, x0, y1, x1 = (given - 0.5).tolist()
             given = np.array([(y0, x0), (y0, x1), (y1, x1), (y1, x0)])
         is_polygon = given.ndim == 2 and given.shape[1] == 2 and len(given) >= 3
         if not is_polygon or not np.isfinite(given).all() or not np.ptp(given, axis=0).all():
             raise ValueError(
-                f"The region is {np.asarray(region).tolist()}; expected a box (y0, x0, y1, x1), or "
+                f"The region is {region!r}; expected a box (y0, x0, y1, x1), or "
                 f"three or more vertices (row, column) of a polygon in one plane."
             )
         low, high = given.min(axis=0), given.max(axis=0)
         if (high <= -0.5).any() or (low >= np.subtract(shape_yx, 0.5)).any():
-            corners = [*low.tolist(), *high.tolist()]
+            corners = np.add([*low, *high], 0.5 if is_box else 0).tolist()
             raise ValueError(
                 f"The region (y0, x0, y1, x1) = {tuple(corners)} lies outside the image of "
                 f"{shape_yx[0]} rows and {shape_yx[1]} columns: draw it on the image."

@@ -103,7 +103,10 @@ class Run:
         return y, x, min(y + SHARD_SIDE, height), min(x + SHARD_SIDE, width)
 
     def kept(self, plane: Plane, box: Box) -> NDArray[Any] | None:
-        """Return the objects in a box that are there already; None if there are none to keep."""
+        """Return the objects in a box that are there already; None if there are none to keep.
+
+        As everywhere, labels above 0 are objects.
+        """
         if self.keep is None:
             return None
-        return np.asarray(self.keep[(*self.label_index(plane), *box_slices(box))])
+        return np.maximum(self.keep[(*self.label_index(plane), *box_slices(box))], 0)

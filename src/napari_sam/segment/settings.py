@@ -80,12 +80,16 @@ class FindSettings:
 
     def __post_init__(self) -> None:
         _check_choice("mode", self.mode, get_args(Mode))
+        _check_whole("points_per_side", self.points_per_side)
         _check_range("points_per_side", self.points_per_side, 1, 1024)
+        for name in ("skip_covered", "exact"):
+            _check_flag(name, getattr(self, name))
         for name in ("pred_iou", "stability", "overlap", "foreground", "seed", "score"):
             _check_range(name, getattr(self, name), 0, 1)
         for name in ("stability_offset", "smoothing"):
             _check_range(name, getattr(self, name), 0, math.inf)
-        _check_range("min_area", self.min_area, 0, math.inf)
+        for name in ("min_area", "max_area", "step"):
+            _check_range(name, getattr(self, name), 0, math.inf)
         if self.max_area is not None and self.max_area < self.min_area:
             raise ValueError(
                 f"max_area is {self.max_area} and min_area {self.min_area}, so no object would "
@@ -172,7 +176,7 @@ class LinkSettings:
         Planes in between in which the object may be missing; before and after, it then has to be
         the same by half (IoU).
     min_extent : int
-        Objects that are found in fewer planes are dropped.
+        Objects that are found in fewer planes are dropped, where planes are linked.
     """
 
     axis: Axis | None = None
@@ -184,8 +188,11 @@ class LinkSettings:
 
     def __post_init__(self) -> None:
         _check_choice("axis", self.axis, get_args(Axis))
+        _check_flag("is_linked", self.is_linked)
         _check_range("overlap", self.overlap, 0, 1)
         _check_range("max_growth", self.max_growth, 1, math.inf)
+        for name in ("max_gap", "min_extent"):
+            _check_whole(name, getattr(self, name))
         _check_range("max_gap", self.max_gap, 0, math.inf)
         _check_range("min_extent", self.min_extent, 1, math.inf)
 
@@ -203,7 +210,9 @@ class LinkSettings:
                 f"rows and columns are {plane_axes!r}."
             )
         axis: Axis | None = self.axis or ("z" if "z" in plane_axes else None)
-        return replace(self, axis=axis, is_linked=self.is_linked and axis is not None)
+        if not self.is_linked or axis is None:
+            return replace(self, axis=axis, is_linked=False, min_extent=1)
+        return replace(self, axis=axis)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON and TOML can hold; what is None is left out."""
@@ -234,6 +243,9 @@ class SegmentSettings:
     link: LinkSettings = field(default_factory=LinkSettings)
 
     def __post_init__(self) -> None:
+        for name, kind in {"find": FindSettings, "link": LinkSettings}.items():
+            if not isinstance(value := getattr(self, name), kind):
+                raise TypeError(f"{name} is {value!r}; expected {kind.__name__}.")
         _check_range("join_overlap", self.join_overlap, 0, 1)
 
     def resolved(self, model: Model, base_step: float, plane_axes: str) -> SegmentSettings:
@@ -268,6 +280,8 @@ def _to_dict(settings: Any) -> dict[str, Any]:
 
 
 def _from_dict(cls: type[S], entries: Mapping[str, Any]) -> S:
+    if not isinstance(entries, Mapping):
+        raise TypeError(f"The {cls.__name__} are {entries!r}; expected a table of settings.")
     known = [part.name for part in fields(cls)]  # type: ignore[arg-type]
     if unknown := [name for name in entries if name not in known]:
         raise ValueError(
@@ -280,6 +294,16 @@ def _from_dict(cls: type[S], entries: Mapping[str, Any]) -> S:
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value is not None and value not in choices:
         raise ValueError(f"{name} is {value!r}; expected one of {', '.join(choices)}.")
+
+
+def _check_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}; expected true or false.")
+
+
+def _check_whole(name: str, value: object) -> None:
+    if isinstance(value, float):
+        raise TypeError(f"{name} is {value}; expected a whole number.")
 
 
 def _check_range(name: str, value: float | None, low: float, high: float) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_sam.embedding.embeddings import Embeddings
@@ -50,6 +51,10 @@ PARTS_PER_TASK: dict[Stage, int] = {"match": 16}
 
 MAX_THREADS = 4
 """That paint regions here, each with 50 MB or so."""
+
+
+MAX_KEPT_LABEL = np.iinfo(np.int32).max
+"""The highest label that can be kept; there are as many numbers above it for what is found."""
 
 
 @dataclass(frozen=True)
@@ -172,15 +177,15 @@ def iter_segment_stack(
         if not keep_work:
             shutil.rmtree(run.folder.path, ignore_errors=True)
         return open_output(out)
+    n_kept = _highest_kept(keep)
     begin(run.folder, record, existing)
     yield from _iter_numbered(run, client)
-    highest = 0 if keep is None else LabelIds(keep).highest
-    n_labels = place_stacks(run, highest)
-    yield from _iter_written(run, n_labels, client)
-    if n_labels == highest:
+    highest = place_stacks(run, n_kept)
+    yield from _iter_written(run, highest, client)
+    if highest == n_kept:
         warnings.warn(_nothing_found(run), stacklevel=2)
     save_objects(run)
-    finish(run.folder, out, record | {"n_labels": n_labels}, keep_work=keep_work)
+    finish(run.folder, out, record | {"highest_label": highest}, keep_work=keep_work)
     return open_output(out)
 
 
@@ -235,12 +240,25 @@ def _check_kept(run: Run, keep: LabelsArray) -> None:
         )
 
 
+def _highest_kept(keep: LabelsArray | None) -> int:
+    """Return the highest label to keep, 0 if there is none; above it come those of the run."""
+    highest = 0 if keep is None else LabelIds(keep).highest
+    if highest > MAX_KEPT_LABEL:
+        raise ValueError(
+            f"The labels to keep hold the number {highest}; expected at most {MAX_KEPT_LABEL}, so "
+            f"that 32 bits have numbers for what is found: number them anew."
+        )
+    return highest
+
+
 def _nothing_found(run: Run) -> str:
     find = run.settings.find
+    result = "so the labels are empty" if run.keep is None else "but for those that are kept"
     return (
-        f"No object was found, so the labels are empty: perhaps there is only background; or no "
-        f"candidate passed pred_iou {find.pred_iou}, stability {find.stability}, min_area "
-        f"{find.min_area} and max_area {find.max_area}; or none is in the region."
+        f"No object was found, {result}: perhaps there is only background; or no candidate passed "
+        f"pred_iou {find.pred_iou}, stability {find.stability}, min_area {find.min_area}, max_area "
+        f"{find.max_area} and min_extent {run.settings.link.min_extent}; or none is in the region; "
+        f"or all are larger than a window, and want a larger step."
     )
 
 

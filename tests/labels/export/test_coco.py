@@ -32,7 +32,7 @@ def test_each_plane_is_an_image(tmp_path: Path) -> None:
         assert annotation["bbox"] == coco_mask.toBbox(annotation["segmentation"]).tolist()
     np.testing.assert_array_equal(found, labels)
     names = [one["file_name"] for one in coco.loadImgs(coco.getImgIds())]
-    assert len(set(names)) == 4
+    assert names == [f"cells_z{z}" for z in range(4)]
     assert coco.getCatIds() == [1]
 
 
@@ -43,7 +43,8 @@ def test_sa1b(tmp_path: Path) -> None:
     scores = table_scores(table, LABELS[:-1])
     path = export_labels(labels, tmp_path / "cells.sa1b.json", scores=scores)
     content = json.loads(path.read_text())
-    assert (content["image"]["height"], content["image"]["width"]) == SHAPE
+    assert content["image"].pop("image_id") == 1
+    assert content["image"] == {"height": SHAPE[0], "width": SHAPE[1], "file_name": "cells"}
     assert [one["label"] for one in content["annotations"]] == list(LABELS)
     for one in content["annotations"]:
         found = coco_mask.decode(one["segmentation"]).astype(bool)

@@ -49,7 +49,12 @@ def write_sa1b(labels: LabelImage, path: Path, scores: Scores) -> None:
             f"plane; choose one, or write COCO (.json)."
         )
     height, width = labels.shape_yx
-    image = {"image_id": 1, "width": width, "height": height, "file_name": path.stem}
+    image = {
+        "image_id": 1,
+        "width": width,
+        "height": height,
+        "file_name": path.stem.removesuffix(".sa1b"),
+    }
     crop = {"crop_box": [0, 0, width, height]}
     annotations = ({**annotation, **crop} for _, annotation in _iter_annotations(labels, scores))
     _write(path, {"image": image}, annotations)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 
 @contextmanager
 def new_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Hand out a path beside the wanted one, and move what was written there when it is complete.
+    """Hand out a path of the same name in a folder beside, and move the file when it is complete.
 
     Parameters
     ----------
@@ -36,8 +37,10 @@ def new_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise IsADirectoryError(f"{path} is a folder; choose the name of a file.")
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.absolute().parent}; make it first.")
-    unfinished = path.with_name(f".{uuid.uuid4().hex}.partial.{path.name}")
+    folder = path.with_name(f".{uuid.uuid4().hex}.partial")
+    unfinished = folder / path.name
     try:
+        folder.mkdir()
         yield unfinished
         os.replace(unfinished, path)
     except OSError as error:
@@ -52,4 +55,4 @@ def new_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         explained.errno = error.errno
         raise explained from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
