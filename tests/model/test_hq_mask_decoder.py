@@ -61,7 +61,7 @@ def test_every_mask_is_corrected_by_the_same(
     assert three.shape == (OBJECTS, 3, 4 * GRID, 4 * GRID)
     assert one.shape == (OBJECTS, 1, 4 * GRID, 4 * GRID)
 
-    monkeypatch.setattr(HQMaskDecoder, "logits", MaskDecoder.logits)  # uncorrected
+    monkeypatch.setattr(HQMaskDecoder, "masks", MaskDecoder.masks)  # uncorrected
     correction = three - decoder(*inputs, True)[0]
     assert correction.abs().mean() > 0.1
     for corrected, multimask in ((three, True), (one, False)):

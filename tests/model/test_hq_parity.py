@@ -159,8 +159,8 @@ def forget_the_pixels_of_sam(patch: MonkeyPatch, model: Sam) -> None:
 
 def replace_the_masks_of_sam(patch: MonkeyPatch, model: Sam) -> None:
     """As the reference does when asked for the HQ token only."""
-    forward = MaskDecoder.logits
-    patch.setattr(MaskDecoder, "logits", lambda *inputs: torch.zeros_like(forward(*inputs)))
+    forward = MaskDecoder.weights
+    patch.setattr(MaskDecoder, "weights", lambda *inputs: torch.zeros_like(forward(*inputs)))
 
 
 def put_the_hq_token_before_the_others(patch: MonkeyPatch, model: Sam) -> None:

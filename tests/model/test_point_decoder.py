@@ -88,3 +88,15 @@ def test_points_are_answered_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
     found = decoder(some_points(7))
     assert sizes == [4, 2, 2, 2, 1]
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_masks_upscaled_in_bfloat16_are_nearly_the_same(seen: tuple[Model, Features]) -> None:
+    """And it is decided in float32 which are made."""
+    model, features = seen
+    exact = model.point_decoder(features)(some_points(4))
+    rounded = model.point_decoder(features, torch.bfloat16)(some_points(4))
+    assert rounded.logits.dtype == torch.float32
+    torch.testing.assert_close(rounded.predicted_iou, exact.predicted_iou)
+    error = (rounded.logits - exact.logits).norm() / exact.logits.norm()
+    assert error < 2e-2
+    assert (error == 0) == (model.name == "nano")

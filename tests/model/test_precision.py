@@ -19,6 +19,8 @@ from napari_sam.model.precision import (
     is_harmless,
     mean_iou,
     set_precision,
+    upscaling_agreement,
+    upscaling_dtype,
 )
 from napari_sam.model.sam import Sam, TinyViTSize, ViTSize, build_mobile_sam, build_sam
 
@@ -126,6 +128,31 @@ def test_small_encoders_stay_float32(monkeypatch: MonkeyPatch) -> None:
     nano = Nano()
     set_precision(nano, "auto")
     assert {w.dtype for w in nano.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("units", [True, False])
+@pytest.mark.parametrize("agreement", [1.0, 0.9])
+def test_policy_of_upscaling(agreement: float, units: bool, monkeypatch: MonkeyPatch) -> None:
+    """Measured once for a model, even without a record, and only where it can be faster."""
+    measured: list[Model] = []
+
+    def measure(model: Model) -> float:
+        measured.append(model)
+        return agreement
+
+    monkeypatch.setattr(precision, "has_bfloat16_units", lambda device: units)
+    monkeypatch.setattr(precision, "upscaling_agreement", measure)
+    model = model_with(Steady(2, 2))
+    model.weights_hash = None
+    expected = torch.bfloat16 if units and agreement == 1 else torch.float32
+    assert [upscaling_dtype(model), upscaling_dtype(model)] == [expected] * 2
+    assert len(measured) == units
+    assert upscaling_dtype(Nano()) == torch.float32  # which upscales as it always does
+    assert len(measured) == units
+
+
+def test_agreement_of_upscaling(small: Sam) -> None:
+    assert 0.9 < upscaling_agreement(small) <= 1
 
 
 def test_what_was_found_is_kept(folder: Path, monkeypatch: MonkeyPatch) -> None:

@@ -116,15 +116,17 @@ class Model(nn.Module, ABC):
             (N, M).
         """
 
-    def point_decoder(self, features: Features) -> PointDecoder:
+    def point_decoder(self, features: Features, dtype: torch.dtype = torch.float32) -> PointDecoder:
         """Return what segments the objects at any number of single points.
 
         Parameters
         ----------
         features : Features
             Of one window (B = 1).
+        dtype : torch.dtype
+            As of `PointDecoder`.
         """
-        return PointDecoder(self, features)
+        return PointDecoder(self, features, dtype)
 
     def instance_maps(self, features: Features) -> torch.Tensor:
         """Tell all objects of windows apart, without prompts.

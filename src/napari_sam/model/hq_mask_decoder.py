@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from napari_sam.model.layer_norm_2d import LayerNorm2d
-from napari_sam.model.mask_decoder import MaskDecoder, to_sequence
+from napari_sam.model.mask_decoder import MaskDecoder, products, to_sequence
 from napari_sam.model.mlp import MLP
 from napari_sam.model.upscaling import in_rows, upscaling
 
@@ -69,18 +69,20 @@ class HQMaskDecoder(MaskDecoder):
         """Return the tokens that precede the prompts: SAM's, then that of the HQ mask."""
         return torch.cat([super().output_tokens(), self.hf_token.weight])
 
-    def logits(
+    def masks(
         self,
         tokens: torch.Tensor,
-        pixels: torch.Tensor,
+        image: torch.Tensor,
         maps: tuple[torch.Tensor, ...],
         chosen: range,
     ) -> torch.Tensor:
         """Return the sums of the chosen masks of SAM and the HQ mask, (N, M, 4h, 4w)."""
+        grid = maps[0].shape[2:]
+        pixels = self.output_upscaling(image[:, :, None])
+        logits = in_rows(products(pixels, self.weights(tokens, chosen)), *grid)
         hq_token = tokens[:, 1 + len(self.mask_tokens.weight)]
-        pixels_in_rows = in_rows(pixels.float(), *maps[0].shape[2:])
-        hq_logits = self.hq_logits(self.hf_mlp(hq_token), pixels_in_rows, maps[1])
-        return super().logits(tokens, pixels, maps, chosen) + hq_logits
+        pixels_in_rows = in_rows(pixels, *grid).float()
+        return logits + self.hq_logits(self.hf_mlp(hq_token), pixels_in_rows, maps[1])
 
     def hq_logits(
         self, weights: torch.Tensor, pixels: torch.Tensor, hq_features: torch.Tensor

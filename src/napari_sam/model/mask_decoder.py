@@ -9,6 +9,7 @@ from napari_sam.model.mlp import MLP
 from napari_sam.model.transformer import TwoWayTransformer
 from napari_sam.model.two_way_attention import ProjectedImage
 from napari_sam.model.upscaling import in_rows, upscaling
+from napari_sam.model.working_memory import at_a_time
 
 
 class MaskDecoder(nn.Module):
@@ -101,39 +102,46 @@ class MaskDecoder(nn.Module):
         maps: tuple[torch.Tensor, ...],
         chosen: range,
     ) -> torch.Tensor:
-        """Return the chosen masks, (N, len(chosen), 4h, 4w), of what `attend` returned."""
-        pixels = self.output_upscaling(image[:, :, None])
-        return self.logits(tokens, pixels, maps, chosen)
+        """Return the chosen masks: the products of their tokens with every pixel.
+
+        Cells are upscaled some at a time, for pixels need much memory, and their logits little.
+
+        Parameters
+        ----------
+        tokens, image : torch.Tensor
+            (N, T, C) and (N, h · w, C), as `attend` returns them.
+        maps : tuple of torch.Tensor
+            As for `forward`.
+        chosen : range
+            Of the mask tokens.
+
+        Returns
+        -------
+        torch.Tensor
+            (N, len(chosen), 4h, 4w) logits, float32.
+        """
+        weights = self.weights(tokens, chosen)
+        n, n_cells, channels = image.shape
+        at_once = at_a_time(image, n_cells, hidden_elements=2 * max(1, n) * channels)
+        logits = [
+            products(self.output_upscaling(cells[:, :, None]), weights)
+            for cells in image.split(at_once, dim=1)
+        ]
+        return in_rows(torch.cat(logits, dim=1), *maps[0].shape[2:]).float().contiguous()
+
+    def weights(self, tokens: torch.Tensor, chosen: range) -> torch.Tensor:
+        """Return by what the chosen masks multiply pixels, (N, len(chosen), C / 8)."""
+        mlps = self.output_hypernetworks_mlps
+        return torch.stack([mlps[i](tokens[:, 1 + i]) for i in chosen], dim=1)
 
     def output_tokens(self) -> torch.Tensor:
         """Return the tokens that precede the prompts: of the predicted IoU, then of the masks."""
         return torch.cat([self.iou_token.weight, self.mask_tokens.weight])
 
-    def logits(
-        self,
-        tokens: torch.Tensor,
-        pixels: torch.Tensor,
-        maps: tuple[torch.Tensor, ...],
-        chosen: range,
-    ) -> torch.Tensor:
-        """Return the chosen masks (N, M, 4h, 4w): products of their tokens with every pixel.
 
-        Parameters
-        ----------
-        tokens : torch.Tensor
-            (N, T, C), as the transformer returns them; they begin with the `output_tokens`.
-        pixels : torch.Tensor
-            (N, h · w, 16, C / 8), the upscaled image as each object sees it, in patches.
-        maps : tuple of torch.Tensor
-            As for `forward`.
-        chosen : range
-            Of the mask tokens.
-        """
-        weights = torch.stack(
-            [self.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in chosen], dim=1
-        )
-        logits = torch.einsum("nlpc,nmc->nlpm", pixels, weights.to(pixels.dtype))
-        return in_rows(logits.float(), *maps[0].shape[2:]).contiguous()
+def products(pixels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return the logits (N, L, P, M) of pixels (N, L, P, C') in patches, by weights (N, M, C')."""
+    return torch.einsum("nlpc,nmc->nlpm", pixels, weights.to(pixels.dtype))
 
 
 def to_sequence(maps: torch.Tensor) -> torch.Tensor:

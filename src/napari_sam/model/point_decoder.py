@@ -49,12 +49,17 @@ class PointDecoder:
         The network.
     features : Features
         Of the window.
+    dtype : torch.dtype
+        In which masks are upscaled, by networks that can; float32 or bfloat16.
     """
 
-    def __init__(self, model: Model, features: Features) -> None:
+    def __init__(
+        self, model: Model, features: Features, dtype: torch.dtype = torch.float32
+    ) -> None:
         keep_freed_memory()
         self.model = model
         self.features = features
+        self.dtype = dtype
 
     @torch.inference_mode()
     def __call__(

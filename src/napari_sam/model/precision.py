@@ -2,15 +2,17 @@
 
 In bfloat16 the weights of linear layers and convolutions take half the memory, and autocast runs
 these layers and the products of attention in it; what is added up over the blocks, and the norms,
-stay float32. Mask decoders always compute in float32.
+stay float32. Mask decoders compute in float32, for attention in bfloat16 changes masks; where many
+are made, though, their last step, the upscaling, may be in bfloat16 (`upscaling_dtype`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, get_args
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -20,12 +22,16 @@ from napari_sam.model.base import Model
 from napari_sam.model.record import make_folder, weights_folder, write_atomically
 
 Precision = Literal["auto", "float32", "bfloat16"]
+Measure = Callable[[Model], float]
 
 MIN_AGREEMENT = 0.99
 """Mean IoU with the masks of float32 at which bfloat16 counts as harmless."""
 
 VERDICTS = "bfloat16-agreement"
 """File in the folder of weights that keeps what `agreement` has found."""
+
+_kept: WeakKeyDictionary[Model, dict[str, float]] = WeakKeyDictionary()
+"""The same, for models in use."""
 
 
 def check_precision(precision: object) -> None:
@@ -90,25 +96,55 @@ def has_bfloat16_units(device: torch.device) -> bool:
     return False
 
 
-def is_harmless(model: Model) -> bool:
-    """Return whether bfloat16 leaves a model's masks as they are.
+def upscaling_dtype(model: Model) -> torch.dtype:
+    """Return in which precision to upscale many masks (`Model.point_decoder`).
 
-    The answer for some weights, device and version of torch is found once, and kept in the folder
-    of weights if that can be written.
+    bfloat16 if the device has units for it and the masks of these weights stay the same, else
+    float32.
     """
-    key = f"{model.weights_hash} {device_name(model.device)} torch {torch.__version__}"
+    if type(model).point_decoder is Model.point_decoder or not has_bfloat16_units(model.device):
+        return torch.float32
+    is_same = is_harmless(model, upscaling_agreement, "upscaling")
+    return torch.bfloat16 if is_same else torch.float32
+
+
+def is_harmless(model: Model, measure: Measure | None = None, part: str = "") -> bool:
+    """Return whether bfloat16 in a part of a model leaves its masks as they are.
+
+    The answer for some weights, device and version of torch is found once, and kept: in the folder
+    of weights if they come from a file and that can be written, and with the model.
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    measure : callable, optional
+        What tells how well masks agree. Default: `agreement`, of the encoder.
+    part : str
+        By what the record tells parts apart; "" is the encoder.
+    """
+    hardware = f"{device_name(model.device)} torch {torch.__version__}"
+    key = " ".join(filter(None, [str(model.weights_hash), part, hardware]))
+    kept = _kept.setdefault(model, {})
+    if key not in kept:
+        kept[key] = recorded(model, key, measure or agreement)
+    return kept[key] >= MIN_AGREEMENT
+
+
+def recorded(model: Model, key: str, measure: Measure) -> float:
+    """Return what the record says of a key, after measuring and recording it if it is new."""
     path = weights_folder() / VERDICTS
     try:
         found = {str(k): float(v) for k, v in json.loads(path.read_text()).items()}
     except (OSError, ValueError, TypeError, AttributeError):  # none yet, or damaged
         found = {}
     if model.weights_hash is None or key not in found:
-        found[key] = agreement(model)
+        found[key] = measure(model)
         if model.weights_hash is not None:
             with contextlib.suppress(OSError):
                 make_folder()
                 write_atomically(path, json.dumps(found, indent=2) + "\n")
-    return found[key] >= MIN_AGREEMENT
+    return found[key]
 
 
 def device_name(device: torch.device) -> str:
@@ -144,8 +180,27 @@ def agreement(model: Model) -> float:
     return mean_iou(found, expected)
 
 
+def upscaling_agreement(model: Model) -> float:
+    """Measure how well masks agree if they are upscaled in bfloat16, as `agreement` does."""
+    window, points = coins_and_points(model)
+    features = model.encode(window)
+    found, expected = (
+        model.point_decoder(features, dtype)(points[:, 0]).logits > 0
+        for dtype in (torch.bfloat16, torch.float32)
+    )
+    return mean_iou(found, expected)
+
+
 def coin_masks(model: Model) -> torch.Tensor:
     """Return what a model finds at 6 by 6 points in a photograph of coins: (N, h, w) bool."""
+    window, points = coins_and_points(model)
+    labels = torch.ones(len(points), 1, dtype=torch.int64)
+    logits, _ = model.decode(model.encode(window), points, labels)
+    return logits.flatten(0, 1) > 0
+
+
+def coins_and_points(model: Model) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a window with a photograph of coins, and 6 by 6 points (N, 1, 2) in it."""
     from skimage.data import coins
 
     image = torch.from_numpy(coins())[None, None] / 255
@@ -153,10 +208,7 @@ def coin_masks(model: Model) -> torch.Tensor:
     window = F.interpolate(image, scale_factor=scale, mode="bilinear").clamp(0, 1)
     height, width = window.shape[2:]
     steps = (torch.arange(6) + 0.5) / 6
-    points = torch.cartesian_prod(steps * width, steps * height)[:, None]
-    labels = torch.ones(len(points), 1, dtype=torch.int64)
-    logits, _ = model.decode(model.encode(window), points, labels)
-    return logits.flatten(0, 1) > 0
+    return window, torch.cartesian_prod(steps * width, steps * height)[:, None]
 
 
 def mean_iou(masks: torch.Tensor, expected: torch.Tensor) -> float:

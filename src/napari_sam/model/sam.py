@@ -119,11 +119,13 @@ class Sam(Model):
         logits, predicted_iou = in_batches(self, answer, n, batch)
         return logits, predicted_iou
 
-    def point_decoder(self, features: Features) -> SamPointDecoder:
+    def point_decoder(
+        self, features: Features, dtype: torch.dtype = torch.float32
+    ) -> SamPointDecoder:
         """Return what segments the objects at single points; see `Model.point_decoder`."""
         shape = tuple(self.prompt_encoder.grid_positions().shape)
         check_shape("the image embedding", features.maps[0], shape)
-        return SamPointDecoder(self, features)
+        return SamPointDecoder(self, features, dtype)
 
     @torch.inference_mode()
     def instance_maps(self, features: Features) -> torch.Tensor:

@@ -22,14 +22,14 @@ class SamPointDecoder(PointDecoder):
 
     Parameters
     ----------
-    model, features
+    model, features, dtype
         As of `PointDecoder`.
     """
 
     model: Sam
 
-    def __init__(self, model: Sam, features: Features) -> None:
-        super().__init__(model, features)
+    def __init__(self, model: Sam, features: Features, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__(model, features, dtype)
         self._share()
 
     def _share(self) -> None:
@@ -39,7 +39,7 @@ class SamPointDecoder(PointDecoder):
         self._maps = tuple(m.to(self._device) for m in self.features.maps)
         with torch.inference_mode():
             image = to_sequence(self._maps[0] + encoder.embed_mask(None))
-            self._positions = to_sequence(encoder.grid_positions())
+            self._positions = to_sequence(encoder.grid_positions().to(self._device))
             self._image: ProjectedImage = decoder.transformer.project(image, self._positions)
 
     def answer(self, points_xy: torch.Tensor, min_iou: float, best_only: bool) -> PointAnswers:
@@ -56,5 +56,6 @@ class SamPointDecoder(PointDecoder):
         has_masks = is_chosen.any(dim=1)
         if not has_masks.all():
             tokens, image = tokens[has_masks], image[has_masks]
-        logits = decoder.masks(tokens, image, self._maps, ambiguous)[is_chosen[has_masks]]
+        logits = decoder.masks(tokens, image.to(self.dtype), self._maps, ambiguous)
+        logits = logits[is_chosen[has_masks]]
         return PointAnswers(logits, predicted_iou[is_chosen], is_chosen.nonzero()[:, 0])

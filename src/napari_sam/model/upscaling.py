@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from napari_sam.model.layer_norm import LayerNorm
+
 
 class Upscaling(nn.ConvTranspose2d):
     """Turn every pixel into a patch of 2 by 2 pixels.
@@ -28,6 +30,7 @@ class Upscaling(nn.ConvTranspose2d):
         """Map (N, L, P, in_dim) to (N, L, 4 · P, out_dim): L patches, P pixels in each."""
         weight = self.weight.permute(2, 3, 1, 0).flatten(0, 2)  # (4 · out_dim, in_dim)
         bias = self.get_parameter("bias").repeat(4)
+        x = x.contiguous()  # a product of some of the patches would else be taken one by one
         y = F.linear(x, weight.to(x.dtype), bias.to(x.dtype))  # (N, L, P, 4 · out_dim)
         return y.unflatten(3, (4, -1)).flatten(2, 3)
 
@@ -36,7 +39,7 @@ def upscaling(in_dim: int, hidden_dim: int, out_dim: int) -> nn.Sequential:
     """Build the layers from (N, L, 1, in_dim) cells to (N, L, 16, out_dim) pixels."""
     return nn.Sequential(
         Upscaling(in_dim, hidden_dim),
-        nn.LayerNorm(hidden_dim, eps=1e-6),
+        LayerNorm(hidden_dim, eps=1e-6),
         nn.GELU(),
         Upscaling(hidden_dim, out_dim),
     )

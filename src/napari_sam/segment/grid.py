@@ -3,8 +3,9 @@
 Most of the time of SAM's own generator goes into masks that it then drops. Here a candidate pays
 for the next step only once it has passed the one before: the predicted IoU, which SAM's decoder
 knows before it has made the mask; then area and stability of the low-resolution logits; and only
-then the mask in image pixels. Points come from coarse to fine, and those in an object that was
-already found are left out, for they would find it again.
+then the mask in image pixels. Points come from coarse to fine, and those in an object that two
+points have found alike are left out, for they would find it again. (Found once is not enough: a
+second point often improves the mask, or finds another part of the object.)
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from napari_sam.masks.mask_table import NO_TILE, MaskTable
 from napari_sam.masks.resample import mask_from_logits
 from napari_sam.model.base import Model
 from napari_sam.model.features import Features
+from napari_sam.model.precision import upscaling_dtype
 from napari_sam.prompts.mask_prompt import MaskPrompt
 from napari_sam.segment.grid_settings import GridSettings
 from napari_sam.segment.point_grid import coarse_to_fine, lattice
@@ -35,6 +37,9 @@ Box: TypeAlias = tuple[float, float, float, float]
 
 LOW_RES_ERROR = 0.1
 """How much lower stability may be at low resolution than in image pixels (on average, 0.02)."""
+
+ALIKE = 0.9
+"""IoU from which on two points are said to have found the same."""
 
 MAX_COVER = 1 / 16
 """Share of a window up to which an object covers points: in a larger one, there may be others."""
@@ -89,7 +94,8 @@ def grid_points(
 ) -> NDArray[np.float64]:
     """Return the points of a grid that lie in a window and in the image, from coarse to fine.
 
-    Windows of the same step share one grid.
+    Windows of the same step share one grid. In samples of a window that begins where the image does
+    it is the official one, (i + 0.5) / n of the side, which is half a sample from being symmetric.
 
     Parameters
     ----------
@@ -106,7 +112,8 @@ def grid_points(
     boxes = [window.extent, (0, 0, *shape_yx), *([] if within is None else [within])]
     y0, x0 = np.max([box[:2] for box in boxes], axis=0).tolist()
     y1, x1 = np.min([box[2:] for box in boxes], axis=0).tolist()
-    points, indices = lattice((y0, x0, y1, x1), window.size * window.step / points_per_side)
+    spacing = window.size * window.step / points_per_side
+    points, indices = lattice((y0, x0, y1, x1), spacing, shift=window.step / 2)
     return points[coarse_to_fine(indices)]
 
 
@@ -128,11 +135,13 @@ class GridSearch:
         settings: GridSettings,
     ) -> None:
         self.model, self.window, self.shape_yx, self.settings = model, window, shape_yx, settings
-        self._decoder = model.point_decoder(features)
+        dtype = torch.float32 if settings.exact else upscaling_dtype(model)
+        self._decoder = model.point_decoder(features, dtype)
         self._step = window.step * model.image_size / model.low_res_size
         self._iou = settings.accepted_iou(model)
         self._stability = settings.accepted_stability(model)
         self._covered = np.zeros((model.low_res_size,) * 2, bool)
+        self._found = np.zeros((model.low_res_size,) * 2, np.int32)  # numbers of objects
 
     def iter_masks(
         self, points: NDArray[np.float64], tile: tuple[int, int] = NO_TILE
@@ -159,7 +168,9 @@ class GridSearch:
             mask = self._enlarge(low[i], float(ious[i]))
             if mask is not None:
                 candidates[i] = mask
-        self._cover(candidates, low, indices)
+        best = self._best_of_points(candidates, indices)
+        for place, i in zip(self._places(points[indices[best]]), best, strict=True):
+            self._cover(low[i] > 0, place)
         return MaskTable.of(candidates.values(), points=points[indices[[*candidates]]], tile=tile)
 
     def _passes_at_low_res(self, logits: torch.Tensor) -> torch.Tensor:
@@ -195,13 +206,8 @@ class GridSearch:
         )
         return replace(mask, logits=None) if is_candidate else None
 
-    def _cover(
-        self,
-        candidates: dict[int, Mask],
-        low: NDArray[np.float32],
-        indices: NDArray[np.int64],
-    ) -> None:
-        """Mark where the best object of each point is, unless it is large."""
+    def _best_of_points(self, candidates: dict[int, Mask], indices: NDArray[np.int64]) -> list[int]:
+        """Return which candidate is the best object of each point that has one."""
         best: dict[int, int] = {}
         for i, mask in candidates.items():
             point, is_better = int(indices[i]), mask.predicted_iou > self._iou
@@ -209,13 +215,25 @@ class GridSearch:
                 rival = candidates.get(best.get(point, -1))
                 if rival is None or mask.predicted_iou > rival.predicted_iou:
                     best[point] = i
-        for i in best.values():
-            is_object = low[i] > 0
-            if np.count_nonzero(is_object) <= MAX_COVER * is_object.size:
-                self._covered |= is_object
+        return list(best.values())
+
+    def _cover(self, is_object: NDArray[np.bool_], place: NDArray[np.int64]) -> None:
+        """Remember an object, and that it covers points if one that was found there is alike."""
+        if np.count_nonzero(is_object) > MAX_COVER * is_object.size:
+            return
+        number = self._found[tuple(place)]
+        before = (self._found == number) & (number > 0)
+        union = np.count_nonzero(before | is_object)
+        if np.count_nonzero(before & is_object) >= ALIKE * union:
+            self._covered |= is_object
+        self._found[is_object] = self._found.max() + 1
 
     def _is_covered(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return which of (N, 2) points lie in an object that was found."""
-        places = (points + 0.5 - (self.window.y, self.window.x)) / self._step
-        rows, columns = np.clip(places.astype(int), 0, len(self._covered) - 1).T
+        """Return which of (N, 2) points lie in an object that was found by two points."""
+        rows, columns = self._places(points).T
         return self._covered[rows, columns]
+
+    def _places(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the (N, 2) low-resolution pixels in which points lie."""
+        places = (points + 0.5 - (self.window.y, self.window.x)) / self._step
+        return np.clip(places.astype(np.int64), 0, len(self._covered) - 1)

@@ -19,7 +19,7 @@ def unit_grid(n_per_side: int) -> NDArray[np.float64]:
 
 
 def lattice(
-    box: tuple[float, float, float, float], spacing: float
+    box: tuple[float, float, float, float], spacing: float, shift: float = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the points of an endless lattice that lie in a box.
 
@@ -31,6 +31,8 @@ def lattice(
         (y0, x0, y1, x1) edges in pixels, half open.
     spacing : float
         Pixels between points; the first one stands half of that from the corner of the image.
+    shift : float
+        By how many pixels, down and to the right, the whole lattice is moved.
 
     Returns
     -------
@@ -39,11 +41,11 @@ def lattice(
     indices : (N, 2) int64 array
         Each point's place in the lattice.
     """
-    start, stop = np.reshape(box, (2, 2)) / spacing - 0.5
+    start, stop = (np.reshape(box, (2, 2)) - shift) / spacing - 0.5
     first, last = np.ceil(start).astype(int), np.ceil(stop).astype(int)
     y, x = (np.arange(a, b) for a, b in zip(first, last, strict=True))
     indices = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
-    return (indices + 0.5) * spacing - 0.5, indices
+    return (indices + 0.5) * spacing - 0.5 + shift, indices
 
 
 def coarse_to_fine(indices: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -60,7 +60,7 @@ def segment_grid(
     Raises
     ------
     TypeError
-        If these are no embeddings.
+        If these are no embeddings or no settings.
     ValueError
         If the plane, or all of the region, lies outside the image, or a setting is impossible.
     """
@@ -69,7 +69,9 @@ def segment_grid(
             "Expected Embeddings, made by Embeddings(image, model); found "
             f"{type(embeddings).__name__}."
         )
-    settings = settings or GridSettings()
+    settings = GridSettings() if settings is None else settings
+    if not isinstance(settings, GridSettings):
+        raise TypeError(f"Expected GridSettings, found {type(settings).__name__}.")
     if points_per_side is not None:
         settings = replace(settings, points_per_side=points_per_side)
     tables = iter_tiles(embeddings, plane, settings, region=region, step=step, occupied=occupied)
@@ -119,11 +121,14 @@ def clip_region(region: Box | None, shape_yx: tuple[int, int]) -> Box:
     whole = (0.0, 0.0, float(shape_yx[0]), float(shape_yx[1]))
     if region is None:
         return whole
-    edges = np.asarray(region, float)
+    try:
+        edges = np.asarray(region, float)
+    except (TypeError, ValueError):  # no numbers, or rows of different lengths
+        edges = np.zeros(0)
     inside = shared_box(region, whole) if edges.shape == (4,) else None
     if inside is None or not np.isfinite(edges).all():
         raise ValueError(
-            f"The region is {region}; expected (y0, x0, y1, x1) with y0 < y1 and x0 < x1, in the "
+            f"The region is {region!r}; expected (y0, x0, y1, x1) with y0 < y1 and x0 < x1, in the "
             f"image of {shape_yx[0]} rows and {shape_yx[1]} columns."
         )
     return inside
