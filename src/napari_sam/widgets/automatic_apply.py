@@ -234,8 +234,8 @@ class AutomaticApply(QWidget):
 
         out, self._out = self._out, None
         record = read_record(out) if out else None
-        if n_labels := (record or {}).get("n_labels", 0):
-            self.said.emit(f"{n_labels:,} objects, in {out}.")  # else there was a warning
+        if highest := (record or {}).get("highest_label", 0):
+            self.said.emit(f"Labels up to {highest:,}, in {out}.")  # else there was a warning
         if image_layer not in layers:
             return
         self._scene.found.hide()
