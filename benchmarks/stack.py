@@ -4,9 +4,9 @@ Run from the repository::
 
     OMP_NUM_THREADS=1 python -m benchmarks.stack
 
-With nano and its seeds, on a quarter of a field of cells of 2048² pixels on disk. The workers are processes of
-dask.distributed with one thread each, which have opened the image and loaded the model before. In
-seconds that pass: of finding objects, and of everything from there to the finished OME-Zarr.
+With nano and its seeds, on a quarter of a field of cells of 2048² pixels on disk. The workers are
+processes of dask.distributed with one thread each, which have opened the image and loaded the model
+before. In seconds that pass: of finding objects, and of all until the OME-Zarr is finished.
 """
 
 from __future__ import annotations
