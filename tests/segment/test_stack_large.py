@@ -51,7 +51,7 @@ def test_20_000_objects_in_a_plane_of_10_000_squared(tmp_path: Path) -> None:
         n_discs = write_discs(image, side)
         peaks.append(segment(image, out))
     labels, pixels = open_labels(out).data, zarr.open_array(image)
-    n_found = zarr.open_group(out, mode="r").attrs["napari_sam_segmentation"]["n_labels"]
+    n_found = zarr.open_group(out, mode="r").attrs["napari_sam_segmentation"]["highest_label"]
     assert n_discs == 142**2
     assert abs(n_found - n_discs) <= 0.005 * n_discs
     for start in range(0, 10_000, 2000):  # every pixel, and so every edge on a seam
