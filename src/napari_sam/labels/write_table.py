@@ -26,7 +26,8 @@ def new_rows(
     Parameters
     ----------
     labels : numpy.ndarray or zarr.Array
-        (…, rows, columns) integers. Only the box around all masks is read.
+        (…, rows, columns) integers, objects where they are above 0. Only the box around all masks
+        is read.
     table : MaskTable
         In pixels of the labels.
     plane : int or tuple of int
@@ -39,7 +40,7 @@ def new_rows(
     """
     box = _hull(table, labels)
     leading = parse_plane(plane, tuple(labels.shape[:-2]), f"labels of shape {labels.shape}")
-    is_kept = np.asarray(labels[(*leading, *box_slices(box))]) != 0
+    is_kept = np.asarray(labels[(*leading, *box_slices(box))]) > 0
     if not is_kept.any():
         return np.arange(len(table))
     rows = [row for row in range(len(table)) if _kept_share(table, row, is_kept, box) <= MAX_KEPT]

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from napari_sam.embedding.embeddings import Embeddings
 from napari_sam.image.window import Window
-from napari_sam.labels.write_table import MAX_KEPT
+from napari_sam.labels.write_table import new_rows
 from napari_sam.masks.knobs import Knobs, Thresholds
-from napari_sam.masks.mask import box_slices
 from napari_sam.masks.mask_table import MaskTable
 from napari_sam.masks.overlap import mask_part
 from napari_sam.masks.suppression import Measure
@@ -90,8 +89,8 @@ def find_tile(run: Run, tile: Part) -> None:
     occupied = None if kept is None else partial(_lies_on, kept, core[:2])
     table = find_objects(run.embeddings, window, run.settings.find, within=core, occupied=occupied)
     table = table.select(_touch(table, core))
-    if len(table) and (kept := run.kept(plane, _hull(table))) is not None:
-        table = table.select(_are_new(table, kept != 0))
+    if run.keep is not None:
+        table = table.select(new_rows(run.keep, table, plane=run.label_index(plane)))
     run.folder.save("find", tile, _in_tile(table, row, column).to_arrays())
 
 
@@ -149,23 +148,6 @@ def _touch(table: MaskTable, core: tuple[int, int, int, int]) -> NDArray[np.bool
         y0, x0, y1, x1 = shared[row].tolist()
         touches[row] = mask_part(table, row, (y0, x0, y1, x1)).any()
     return touches
-
-
-def _hull(table: MaskTable) -> tuple[int, int, int, int]:
-    """Return the box around all masks."""
-    (y0, x0), (y1, x1) = table.boxes[:, :2].min(axis=0), table.boxes[:, 2:].max(axis=0)
-    return int(y0), int(x0), int(y1), int(x1)
-
-
-def _are_new(table: MaskTable, is_kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which masks do not lie on objects that are kept; `is_kept` covers their hull."""
-    y0, x0, _, _ = _hull(table)
-    n_kept = [
-        np.count_nonzero(mask.array & is_kept[box_slices(shifted)])
-        for mask in table
-        for shifted in [(mask.box[0] - y0, mask.box[1] - x0, mask.box[2] - y0, mask.box[3] - x0)]
-    ]
-    return np.array(n_kept) <= MAX_KEPT * table.areas
 
 
 def _lies_on(
