@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_sam.cli import embed, models, segment
+from napari_sam.cli.options import Checkpoint, ModelName
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 app.add_typer(models.app, name="models")
@@ -50,12 +51,8 @@ def train(
 @app.command()
 def evaluate(
     images: Annotated[Path, typer.Argument(help="Folder of sources of labeled images.")],
-    model: Annotated[
-        str | None, typer.Option(help="One of `napari-sam models`; by default nano.")
-    ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="A file of weights, of any model.")
-    ] = None,
+    model: ModelName = None,
+    checkpoint: Checkpoint = None,
     trained_on: Annotated[
         Path | None, typer.Option(help="Folder of the training images: what is in domain.")
     ] = None,

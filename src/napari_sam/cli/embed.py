@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_sam.cli.options import Checkpoint, ModelName
+
 if TYPE_CHECKING:
     from distributed import Client
 
@@ -23,12 +25,8 @@ CONNECT_SECONDS = 10
 def embed(
     image: Annotated[str, typer.Argument(help="Path or URL of a zarr, a TIFF or an npy file.")],
     store: Annotated[Path, typer.Option(help="Folder to fill; one found there goes on.")],
-    model: Annotated[
-        str | None, typer.Option(help="One of `napari-sam models`; by default nano.")
-    ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="A file of weights, of any model.")
-    ] = None,
+    model: ModelName = None,
+    checkpoint: Checkpoint = None,
     planes: Annotated[
         str | None,
         typer.Option(help="A number or a range for each of t and z: 5, 0:10, 3,0:10. Else all."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from napari_sam.model.base import Model
 
 
-class Choices:
+class Choices(ABC):
     """The choices of a session, each of which can be set; `SegmentSession` acts on them.
 
     Parameters
@@ -183,14 +184,14 @@ class Choices:
             raise ValueError(NO_IMAGE)
         return self._source.predictor
 
+    @abstractmethod
     def keep(self, predictor: Predictor) -> None:
         """Take a predictor of the same image and model, which keeps features elsewhere."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _open(self, layer: ImageLayer | None) -> None:
         """Begin with another image, or none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _on_choice(self, *, asks_anew: bool = False) -> None:
         """Act on a choice that may change what the model answers to the same prompts."""
-        raise NotImplementedError
