@@ -48,6 +48,13 @@ class Candidates(Sequence[Mask]):
         """The mask with the highest predicted IoU."""
         return self.masks[self.best_index]
 
+    def index_of(self, rank: int | None) -> int:
+        """Return which mask a preferred rank means, 0 the smallest; None: the best one's.
+
+        Where there is only one to choose from, that one.
+        """
+        return self.best_index if rank is None else max(0, min(rank, len(self) - 1))
+
     @overload
     def __getitem__(self, index: int) -> Mask: ...
     @overload

@@ -76,8 +76,18 @@ class Prompts:
 
     def with_point(self, y: float, x: float, positive: bool = True) -> Prompts:
         """Return these prompts and one more point, at the end."""
-        points = np.vstack([self.points, [[y, x]]])
-        return Prompts(points, np.append(self.labels, int(positive)), self.box, self.mask)
+        return self.with_points([[y, x]], positive)
+
+    def with_points(self, points: ArrayLike, positive: bool = True) -> Prompts:
+        """Return these prompts and more points, (N, 2), all of one sign, at the end."""
+        added = _parse_points(points)
+        signs = np.full(len(added), int(positive))
+        return Prompts(
+            np.vstack([self.points, added]),
+            np.concatenate([self.labels, signs]),
+            self.box,
+            self.mask,
+        )
 
     def without_point(self, index: int) -> Prompts:
         """Return these prompts without the point at `index`."""
@@ -121,7 +131,7 @@ def _parse_labels(labels: ArrayLike | None, n_points: int) -> NDArray[np.int64]:
         raise ValueError(
             f"The labels have shape {array.shape}; expected ({n_points},): one for each point."
         )
-    if not np.isin(array, (0, 1)).all():
+    if ((array != 0) & (array != 1)).any():
         raise ValueError(
             f"The labels are {array.tolist()}; expected only 1 (positive) and 0 (negative)."
         )
