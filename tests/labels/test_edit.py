@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_sam.labels import write_mask
+from napari_sam.labels.write import plan_mask
 from napari_sam.masks import Mask
 
 
@@ -50,3 +51,27 @@ def test_redo_needs_the_state_before():
     edit = write_mask(labels, square(10, 10), 1)
     with pytest.raises(ValueError, match="100 of the 100 pixels"):
         edit.redo(labels)
+
+
+def test_the_inverse_is_the_way_back():
+    labels = np.arange(2500, dtype=np.uint16).reshape(50, 50) % 7
+    before = labels.copy()
+    edit = write_mask(labels, square(5, 5), 3, overlap="replace")
+    after = labels.copy()
+    edit.inverse().redo(labels)
+    np.testing.assert_array_equal(labels, before)
+    edit.inverse().inverse().redo(labels)
+    np.testing.assert_array_equal(labels, after)
+
+
+def test_what_is_possible_leaves_out_what_was_painted_since():
+    labels = np.zeros((50, 50), dtype=np.uint16)
+    edit = plan_mask(labels, square(10, 10), 1)
+    labels[12, 12:15] = 9
+    possible = edit.possible(labels)
+    assert possible.n_changed == 97
+    possible.write(labels)
+    assert labels[12, 12:15].tolist() == [9, 9, 9]
+    assert (labels == 1).sum() == 97
+    possible.undo(labels)
+    assert np.count_nonzero(labels) == 3

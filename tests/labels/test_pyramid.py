@@ -110,3 +110,14 @@ def test_levels_of_another_factor_are_refused(tmp_path):
     ]
     with pytest.raises(ValueError, match=r"'1' has shape \(16, 16\) .*expected half"):
         LabelsPyramid(group, tuple(levels)).update()
+
+
+def test_what_is_written_into_the_pyramid_itself_is_in_all_levels(tmp_path):
+    pyramid = create_labels(tmp_path / "a.zarr", (2, 50, 50), chunks=(1, 16, 16), dtype="uint8")
+    assert (pyramid.shape, pyramid.dtype) == ((2, 50, 50), np.uint8)
+    mask = Mask.from_array(np.ones((20, 30), dtype=bool), 7, 9)
+    edit = write_mask(pyramid, mask, 4, plane=1)
+    assert_up_to_date(pyramid)
+    assert (pyramid[1, 7:27, 9:39] == 4).all()
+    edit.undo(pyramid)
+    assert not any(level[...].any() for level in pyramid.levels)

@@ -11,6 +11,7 @@ from zarr.storage import MemoryStore, WrapperStore
 
 from napari_sam.labels import write_mask
 from napari_sam.labels.chunks import stored_chunks
+from napari_sam.labels.write import plan_mask
 from napari_sam.masks import Candidates, Mask
 
 SQUARE = Mask.from_array(np.ones((10, 10), dtype=bool), 20, 30)
@@ -227,3 +228,14 @@ def test_what_is_no_mask_is_refused_with_a_sentence():
 def test_the_only_plane_needs_no_index():
     labels = np.zeros((1, 60, 60), dtype=np.uint8)
     assert write_mask(labels, SQUARE, 1).region == (0, slice(20, 30), slice(30, 40))
+
+
+def test_a_plan_writes_nothing_and_is_what_a_write_does():
+    labels = np.zeros((60, 60), dtype=np.uint16)
+    labels[25, :] = 8
+    written = labels.copy()
+    edit = plan_mask(labels, SQUARE, 1)
+    assert (np.unique(labels).tolist(), edit.n_changed) == ([0, 8], 90)
+    write_mask(written, SQUARE, 1)
+    edit.write(labels)
+    np.testing.assert_array_equal(labels, written)

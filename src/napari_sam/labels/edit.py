@@ -1,19 +1,20 @@
-"""One change of a labels array, and the way back."""
+"""One change of a labels array, planned or done, and the way back."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_sam.labels.array import LabelsArray
 
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """What one write changed, small enough to keep: nothing outside its region.
+    """What one write changes, small enough to keep: nothing outside its region.
 
     Parameters
     ----------
@@ -36,6 +37,27 @@ class Edit:
     def n_changed(self) -> int:
         """Number of pixels that got another value."""
         return int(np.count_nonzero(self.changed))
+
+    def inverse(self) -> Edit:
+        """Return the way back, as an edit of its own."""
+        held = np.where(self.changed, np.asarray(self.after).astype(self.before.dtype), self.before)
+        return Edit(self.region, self.changed, held, self.before)
+
+    def possible(self, labels: LabelsArray) -> Edit:
+        """Return what can still be done: the pixels that hold what they held before.
+
+        All of them, unless something else has painted there since the edit was planned.
+        """
+        if self.changed.size == 0:
+            return self
+        current = np.array(labels[self.region])
+        return Edit(self.region, self.changed & (current == self.before), current, self.after)
+
+    def write(self, labels: LabelsArray) -> None:
+        """Write a planned edit, without looking again at what is there."""
+        if self.n_changed:
+            after = np.asarray(self.after).astype(self.before.dtype)
+            labels[self.region] = np.where(self.changed, after, self.before)
 
     def undo(self, labels: LabelsArray) -> None:
         """Put back what the changed pixels held, exactly.
@@ -70,3 +92,31 @@ class Edit:
             )
         np.copyto(current, put, where=self.changed)
         labels[self.region] = current
+
+
+def painted_edits(
+    where: tuple[NDArray[np.integer], ...], before: ArrayLike, after: ArrayLike
+) -> Iterator[Edit]:
+    """Yield pixels that have been painted one by one as edits, one for each plane.
+
+    Parameters
+    ----------
+    where : tuple of (N,) int arrays
+        Indices of the pixels along each axis.
+    before, after : (N,) arrays, or one value for all
+        What they held, and what they hold now.
+    """
+    *plane, rows, columns = (np.asarray(axis) for axis in where)
+    old, new = (np.broadcast_to(values, rows.shape) for values in (before, after))
+    planes = np.stack(plane, axis=1) if plane else np.zeros((len(rows), 0), int)
+    for leading in np.unique(planes, axis=0):
+        here = (planes == leading).all(axis=1)
+        y, x = rows[here], columns[here]
+        y0, x0 = int(y.min()), int(x.min())
+        shape = (int(y.max()) - y0 + 1, int(x.max()) - x0 + 1)
+        changed = np.zeros(shape, bool)
+        held, put = np.zeros(shape, old.dtype), np.zeros(shape, old.dtype)
+        at = (y - y0, x - x0)
+        changed[at], held[at], put[at] = True, old[here], new[here]
+        region = (*leading.tolist(), slice(y0, y0 + shape[0]), slice(x0, x0 + shape[1]))
+        yield Edit(region, changed, held, put)

@@ -17,6 +17,10 @@ CHUNK_SIDE = 512
 """Rows and columns of a chunk: one click rewrites a few of them, and a large image is not too many
 files."""
 
+JOURNAL = "objects.jsonl"
+"""The journal of objects, in the folder of the finest level: in that of the group, zarr warns of a
+file that it does not know."""
+
 _AXIS_TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 
 

@@ -21,7 +21,8 @@ BAND_ROWS = 256
 class LabelsPyramid:
     """The levels of one label image, each half as high and wide as the one before.
 
-    Write into `data`, then `update` the region that was written.
+    What is written into the pyramid itself, as into an array, is there in all levels. Or write into
+    `data`, then `update` the region that was written.
 
     Parameters
     ----------
@@ -38,6 +39,25 @@ class LabelsPyramid:
     def data(self) -> zarr.Array[Any]:
         """Level 0, to write into."""
         return self.levels[0]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of level 0."""
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the labels."""
+        return np.dtype(self.data.dtype)
+
+    def __getitem__(self, region: Any, /) -> NDArray[Any]:
+        """Return a region of level 0."""
+        return np.asarray(self.data[region])
+
+    def __setitem__(self, region: tuple[int | slice, ...], values: Any, /) -> None:
+        """Write a region of level 0, and make the coarser levels of it again."""
+        self.data[region] = values
+        self.update(region)
 
     def update(self, region: Sequence[int | slice] | None = None) -> None:
         """Make the coarser levels again; memory stays at a few chunks.

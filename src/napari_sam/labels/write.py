@@ -50,6 +50,26 @@ def write_mask(
         If the labels cannot hold the mask: dask, not integers, read-only, no such plane, label out
         of range. Nothing is written.
     """
+    edit = plan_mask(labels, mask, label, plane=plane, overlap=overlap)
+    edit.write(labels)
+    return edit
+
+
+def plan_mask(
+    labels: LabelsArray,
+    mask: Mask,
+    label: int,
+    *,
+    plane: int | tuple[int, ...] = (),
+    overlap: Overlap = "keep",
+) -> Edit:
+    """Return what `write_mask` would change; reads the mask's box, and writes nothing.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `write_mask`.
+    """
     check_labels(labels)
     check_writable(labels)
     if not isinstance(mask, Mask):
@@ -71,10 +91,7 @@ def write_mask(
 
     before = np.array(labels[region])
     changed = inside & (before == 0 if overlap == "keep" else before != after)
-    edit = Edit(region, changed, before, after)
-    if changed.any():
-        labels[region] = np.where(changed, before.dtype.type(after), before)
-    return edit
+    return Edit(region, changed, before, after)
 
 
 def parse_label(labels: LabelsArray, label: int) -> int:

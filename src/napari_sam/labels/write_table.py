@@ -75,6 +75,21 @@ def write_table(
     TypeError, ValueError
         If the labels cannot hold the masks, see `write_mask`. Nothing is written.
     """
+    edit = plan_table(labels, table, label, plane=plane)
+    edit.write(labels)
+    return edit
+
+
+def plan_table(
+    labels: LabelsArray, table: MaskTable, label: int, *, plane: int | tuple[int, ...] = ()
+) -> Edit:
+    """Return what `write_table` would change; writes nothing.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `write_table`.
+    """
     check_labels(labels)
     check_writable(labels)
     leading = parse_plane(plane, tuple(labels.shape[:-2]), f"labels of shape {labels.shape}")
@@ -86,10 +101,7 @@ def write_table(
     rows = np.arange(len(table))
     after = paint(table, rows, box, labels=rows + label).astype(before.dtype)
     changed = (before == 0) & (after != 0)
-    edit = Edit(region, changed, before, after)
-    if changed.any():
-        labels[region] = np.where(changed, after, before)
-    return edit
+    return Edit(region, changed, before, after)
 
 
 def _hull(table: MaskTable, labels: LabelsArray) -> tuple[int, int, int, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import nan
 
 import numpy as np
-from skimage.measure import regionprops
 
 from napari_sam.labels.export.label_image import LabelImage
 from napari_sam.labels.export.objects import LabeledObject
@@ -25,6 +24,8 @@ def measure(found: LabeledObject, labels: LabelImage) -> dict[str, float]:
         ``perimeter`` (NaN where pixels are not square); ``solidity``; and for each channel i of
         the image ``mean_i``, ``min_i``, ``max_i``.
     """
+    from skimage.measure import regionprops  # slow to import, which a window would wait for
+
     mask, scale = found.mask, labels.scale[-2:]
     pixels = None if found.pixels is None else np.moveaxis(found.pixels, 0, -1)
     (props,) = regionprops(mask.array.astype(np.uint8), pixels, spacing=scale)

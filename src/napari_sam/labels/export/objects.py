@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_sam.image.image import Image
 from napari_sam.labels.export.label_image import LabelImage
+from napari_sam.labels.found import PlaneObjects, find_in_block, join_found
 from napari_sam.masks.mask import Mask, box_slices
 
 BAND_PIXELS = 1 << 22
@@ -40,25 +41,6 @@ class LabeledObject:
     pixels: NDArray[np.number] | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, eq=False)
-class PlaneObjects:
-    """Where the objects of one plane are.
-
-    Attributes
-    ----------
-    labels : (N,) int64 array
-        Ascending.
-    boxes : (N, 4) int64 array
-        (y0, x0, y1, x1), half open.
-    areas : (N,) int64 array
-        Pixels.
-    """
-
-    labels: NDArray[np.int64]
-    boxes: NDArray[np.int64]
-    areas: NDArray[np.int64]
-
-
 def iter_objects(labels: LabelImage, image: Image | None = None) -> Iterator[LabeledObject]:
     """Yield each object of each plane once, whole; memory stays at a block and an object.
 
@@ -87,12 +69,12 @@ def iter_objects(labels: LabelImage, image: Image | None = None) -> Iterator[Lab
 
 def find_in_plane(labels: LabelImage, plane: tuple[int, ...]) -> PlaneObjects:
     """Return where the objects of one plane are, reading each stored block once."""
-    parts = [
-        _find_in_block(np.asarray(labels.data[(*plane, *box_slices(block))]), block[:2])
-        for block in labels.blocks(plane)
-    ]
-    runs = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return _merge(*runs) if runs else _merge(*_find_in_block(np.zeros((0, 0), np.int64), (0, 0)))
+    return join_found(
+        [
+            find_in_block(np.asarray(labels.data[(*plane, *box_slices(block))]), block[:2])
+            for block in labels.blocks(plane)
+        ]
+    )
 
 
 def check_same_shape(labels: LabelImage, image: Image) -> None:
@@ -103,37 +85,6 @@ def check_same_shape(labels: LabelImage, image: Image) -> None:
             f"The labels have shape {tuple(labels.data.shape)}, and the image {expected} apart "
             f"from its channels; expected the same."
         )
-
-
-Runs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
-"""Labels (N,), boxes (N, 4) and areas (N,) of parts of objects."""
-
-
-def _find_in_block(block: NDArray[np.integer], corner: tuple[int, int]) -> Runs:
-    """Return the runs of equal labels along the rows of a block, merged by label."""
-    padded = np.pad(block, ((0, 0), (1, 1)))
-    row, column = np.nonzero(padded[:, 1:] != padded[:, :-1])
-    label = padded[row, column + 1].astype(np.int64)
-    is_object = np.flatnonzero(label > 0)  # each row ends in background: a next edge is there
-    row, start, stop = row[is_object], column[is_object], column[is_object + 1]
-    y, x = corner
-    boxes = np.stack([row + y, start + x, row + y + 1, stop + x], axis=1)
-    found = _merge(label[is_object], boxes, stop - start)
-    return found.labels, found.boxes, found.areas
-
-
-def _merge(
-    labels: NDArray[np.int64], boxes: NDArray[np.int64], areas: NDArray[np.int64]
-) -> PlaneObjects:
-    """Join parts of the same label: the box around them, and the sum of their areas."""
-    order = np.argsort(labels, kind="stable")
-    names, starts = np.unique(labels[order], return_index=True)
-    if not len(names):
-        return PlaneObjects(names, boxes.reshape(0, 4), areas)
-    low = np.minimum.reduceat(boxes[order, :2], starts)
-    high = np.maximum.reduceat(boxes[order, 2:], starts)
-    around = np.concatenate([low, high], axis=1)
-    return PlaneObjects(names, around, np.add.reduceat(areas[order], starts))
 
 
 def _iter_block(

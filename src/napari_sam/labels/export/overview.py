@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
-from skimage.color import hsv2rgb
-from skimage.segmentation import find_boundaries
 
 from napari_sam.image.image import Image
 from napari_sam.image.plane import parse_plane
@@ -87,6 +85,9 @@ def draw_outlines(picture: NDArray[np.uint8], labels: NDArray[np.integer]) -> ND
     picture : (n h, n w, 3) uint8 array
         Drawn into; magnified n times.
     """
+    from skimage.color import hsv2rgb  # slow to import, which a window would wait for
+    from skimage.segmentation import find_boundaries
+
     outlines = np.where(find_boundaries(labels, connectivity=2, mode="inner"), labels, 0)
     n = len(picture) // len(labels)
     outlines = outlines.repeat(n, axis=0).repeat(n, axis=1)

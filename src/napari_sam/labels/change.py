@@ -1,0 +1,43 @@
+"""One step of work on labels: which records go and come, and which pixels change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_sam.labels.array import LabelsArray
+from napari_sam.labels.edit import Edit
+from napari_sam.labels.objects import ObjectRecord, ObjectTable
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What a commit, a deletion or a review does to labels and to the records of their objects.
+
+    Parameters
+    ----------
+    drop : tuple of ObjectRecord
+        Objects that are no more.
+    put : tuple of ObjectRecord
+        Objects as they are from now on; one with the same label and plane is replaced.
+    edit : Edit, optional
+        The pixels, planned with `plan_mask` or `plan_table`; None if only records change.
+    """
+
+    drop: tuple[ObjectRecord, ...] = ()
+    put: tuple[ObjectRecord, ...] = ()
+    edit: Edit | None = None
+
+    def inverse(self) -> Change:
+        """Return the way back.
+
+        Exact for what `ObjectStore.apply` returns: that names all records which go, those that are
+        replaced too.
+        """
+        return Change(self.put, self.drop, self.edit.inverse() if self.edit else None)
+
+    def possible(self, table: ObjectTable, labels: LabelsArray) -> Change:
+        """Return what can be done of it with labels as they are now, naming all that goes."""
+        keys = dict.fromkeys(record.key for record in (*self.drop, *self.put))
+        gone = (table.get(*key) for key in keys)
+        edit = self.edit.possible(labels) if self.edit else None
+        return Change(tuple(record for record in gone if record is not None), self.put, edit)

@@ -1,0 +1,175 @@
+"""What happened to labels, line by line, noted before it happens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from napari_sam.labels.array import LabelsArray
+from napari_sam.labels.change import Change
+from napari_sam.labels.export.new_file import new_file
+from napari_sam.labels.growing_file import GrowingFile
+from napari_sam.labels.journal_entry import Entry, first_line, iter_entries, read_about
+from napari_sam.labels.objects import ObjectTable
+from napari_sam.labels.patch import Patch
+
+SPARE_LINES = 1000
+"""A journal with so many lines more than four for each object is rewritten when it is opened."""
+
+
+FIRST = first_line({})
+"""The first line of a journal that says nothing else of its labels."""
+
+
+class ObjectJournal:
+    """An append-only file of changes: JSON lines, one for each, and one when its pixels are there.
+
+    A process that is killed at any moment leaves labels and journal that agree once they are opened
+    again: a change is lost whole, if its line is not complete, or made whole.
+
+    Attributes
+    ----------
+    path : path
+        Of the file, which is made with the first change.
+    table : ObjectTable
+        The records as they stood when it was opened.
+    n_lines : int
+        Lines that it had then.
+    """
+
+    def __init__(self, path: Path, table: ObjectTable, file: GrowingFile, first: bytes) -> None:
+        self.path = path
+        self.table = table
+        self.n_lines = 0
+        self._file = file
+        self._first = first
+        self._last_start = file.size
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], labels: LabelsArray) -> ObjectJournal:
+        """Open the journal of labels that outlast the process, or begin one.
+
+        A change whose pixels may be half written is written again. Changes that are long past are
+        forgotten, but for the records that are still there.
+
+        Parameters
+        ----------
+        path : path
+            Of the journal. If it is not there, it is made with the first change.
+        labels : LabelsArray
+            What the journal is about.
+
+        Raises
+        ------
+        OSError
+            If it cannot be read.
+        ValueError
+            If it is no journal, or one of another version, or damaged before its last line. The
+            file stays as it is.
+        """
+        journal, unconfirmed = cls._read(Path(path))
+        if unconfirmed is not None:
+            unconfirmed.write(labels)
+            journal.confirm()
+        if journal.n_lines > SPARE_LINES + 4 * len(journal.table):
+            with suppress(OSError):  # then it stays long
+                journal._compact()
+        return journal
+
+    @classmethod
+    def begin(
+        cls, path: str | os.PathLike[str], *, about: Mapping[str, Any] | None = None
+    ) -> ObjectJournal:
+        """Begin a journal, which is made with the first change.
+
+        Parameters
+        ----------
+        path : path
+            Of the journal; there is nothing yet.
+        about : mapping, optional
+            What the first line says besides the version.
+
+        Raises
+        ------
+        OSError
+            When the first change comes, if there is a file by then.
+        """
+        return cls(Path(path), ObjectTable(), GrowingFile(Path(path), 0), first_line(about or {}))
+
+    @classmethod
+    def replay(cls, path: str | os.PathLike[str], labels: LabelsArray) -> ObjectJournal:
+        """Make all changes of a journal again in labels that were lost with their process.
+
+        Raises
+        ------
+        OSError, ValueError
+            As `open`.
+        """
+        for _, entry in iter_entries(Path(path)):
+            if entry.patch is not None:
+                entry.patch.write(labels)
+        return cls._read(Path(path))[0]
+
+    def append(self, change: Change) -> None:
+        """Note a change that is about to be made.
+
+        Raises
+        ------
+        OSError
+            If it cannot be noted; then it must not be made.
+        """
+        line = Entry.of(change).to_line()
+        start = self._file.size
+        self._file.append(line if start else self._first + line, is_synced=True)
+        self._last_start = start
+
+    def confirm(self) -> None:
+        """Note that the pixels of the last change are all written."""
+        with suppress(OSError):  # then they are written once more when it is opened
+            self._file.append(Entry(is_confirmation=True).to_line(), is_synced=False)
+        self._last_start = self._file.size
+
+    def retract(self) -> None:
+        """Take the last change back, as it was not made."""
+        self._file.cut(self._last_start)
+
+    def _compact(self) -> None:
+        """Put one line for each record in place of all that happened."""
+        write_journal(self.path, self.table, self._first)
+        self._file = GrowingFile(self.path, self.path.stat().st_size)
+        self.n_lines = len(self.table)
+
+    @classmethod
+    def _read(cls, path: Path) -> tuple[ObjectJournal, Patch | None]:
+        """Return the journal, and the last patch, if it is not confirmed."""
+        table, size, n_lines = ObjectTable(), 0, 0
+        about: dict[str, Any] = {}
+        unconfirmed: Patch | None = None
+        if path.exists():
+            about = read_about(path)
+            for end, entry in iter_entries(path):
+                size = end
+                entry.change_table(table)
+                unconfirmed = entry.patch
+                n_lines += 1
+        journal = cls(path, table, GrowingFile(path, size), first_line(about))
+        journal.n_lines = n_lines
+        return journal, unconfirmed
+
+
+def write_journal(path: Path, table: ObjectTable, first: bytes = FIRST) -> None:
+    """Write a journal that says of each record only that it is there; it takes the place of others.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written. What was there stays.
+    """
+    with new_file(path, overwrite=True) as unfinished, open(unfinished, "wb") as file:
+        file.write(first)
+        file.writelines(Entry(put=(record,)).to_line() for record in table)
+        file.flush()
+        os.fsync(file.fileno())

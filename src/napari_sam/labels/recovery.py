@@ -1,0 +1,214 @@
+"""Labels in memory, made again after their process has died."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import uuid
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+from platformdirs import user_state_path
+
+from napari_sam.labels.array import LabelsArray, check_labels
+from napari_sam.labels.growing_file import explained
+from napari_sam.labels.journal import ObjectJournal
+from napari_sam.labels.journal_entry import iter_entries
+from napari_sam.labels.objects import ObjectTable
+from napari_sam.labels.store import ObjectStore
+
+MAX_DAYS = 30
+"""Journals that were not touched for longer are removed."""
+
+MAX_BYTES = 10**9
+"""Of journals larger than this in all, the oldest are removed."""
+
+
+class Recovery:
+    """The journal of labels that are only in memory, held by this process.
+
+    Keep it as long as the labels are in use: until then, and while this process lives, nobody else
+    finds the journal.
+
+    Parameters
+    ----------
+    path : path
+        Of the journal.
+    lock : FileLock
+        Held.
+    shape : tuple of int
+        Of the labels.
+
+    Attributes
+    ----------
+    n_objects : int
+        Records that can be made again.
+    highest : int
+        Highest number among the pixels; the labels must be of a type that holds it.
+    when : datetime or None
+        Of the last change; None if there was none.
+    """
+
+    def __init__(self, path: Path, lock: FileLock, shape: tuple[int, ...]) -> None:
+        self.path = path
+        self.shape = shape
+        self.n_objects = self.highest = 0
+        self.when: datetime | None = None
+        self._lock = lock
+        if path.exists():
+            self._look_through()
+
+    def begin(self) -> ObjectStore:
+        """Return a store for new, empty labels."""
+        about = {"shape": list(self.shape)}
+        return ObjectStore(journal=ObjectJournal.begin(self.path, about=about))
+
+    def apply(self, labels: LabelsArray) -> ObjectStore:
+        """Make all objects again in new, empty labels; the store goes on with the same journal.
+
+        Raises
+        ------
+        OSError
+            If the journal cannot be read.
+        TypeError, ValueError
+            If the labels are none, have another shape, or a type that does not hold the numbers.
+            Nothing is written.
+        """
+        check_labels(labels)
+        if tuple(labels.shape) != self.shape:
+            raise ValueError(
+                f"The labels have shape {tuple(labels.shape)}; expected {self.shape}, as they had "
+                "before."
+            )
+        if self.highest > np.iinfo(labels.dtype).max:
+            raise ValueError(
+                f"The labels are {labels.dtype}, but numbers up to {self.highest} are to be "
+                "recovered; make labels of a wider type, such as uint32."
+            )
+        return ObjectStore(journal=ObjectJournal.replay(self.path, labels))
+
+    def discard(self) -> None:
+        """Remove the journal: its labels are saved, or nobody wants them any more."""
+        _remove(self.path, self._lock)
+
+    def release(self) -> None:
+        """Let go of the journal, and leave it for later."""
+        self._lock.release()
+
+    def _look_through(self) -> None:
+        table = ObjectTable()
+        for _, entry in iter_entries(self.path):
+            entry.change_table(table)
+            if entry.patch is not None:
+                self.highest = max(self.highest, int(entry.patch.values.max(initial=0)))
+        self.n_objects = len(table)
+        self.when = datetime.fromtimestamp(self.path.stat().st_mtime).astimezone()
+
+
+def default_folder() -> Path:
+    """Return the folder for journals of labels in memory."""
+    return user_state_path("napari-sam", appauthor=False) / "recovery"
+
+
+def new_recovery(
+    image_identity: str, shape: tuple[int, ...], folder: str | os.PathLike[str] | None = None
+) -> Recovery:
+    """Return a journal for new labels in memory; what is too old in the folder is removed.
+
+    Parameters
+    ----------
+    image_identity : str
+        What tells the image from others, such as a hash of some of its pixels.
+    shape : tuple of int
+        Of the labels.
+    folder : path, optional
+        Where the journal lies. Default: `default_folder`.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be made or written.
+    """
+    folder = default_folder() if folder is None else Path(folder)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_old(folder)
+        path = folder / f"{_key(image_identity, shape)}-{uuid.uuid4().hex}.jsonl"
+        lock = _lock_of(path)
+        lock.acquire(timeout=0)
+    return Recovery(path, lock, tuple(shape))
+
+
+def find_recovery(
+    image_identity: str, shape: tuple[int, ...], folder: str | os.PathLike[str] | None = None
+) -> Recovery | None:
+    """Return what a process that died has left of labels of an image, the newest first.
+
+    It is held until it is released or discarded.
+
+    Parameters
+    ----------
+    image_identity, shape, folder
+        As in `new_recovery`.
+    """
+    folder = default_folder() if folder is None else Path(folder)
+    found = folder.glob(f"{_key(image_identity, shape)}-*.jsonl")
+    for path in sorted(found, key=_touched, reverse=True):
+        lock = _lock_of(path)
+        with suppress(Timeout, OSError):
+            lock.acquire(timeout=0)
+        if not lock.is_locked:
+            continue
+        try:
+            recovery = Recovery(path, lock, tuple(shape))
+        except (OSError, ValueError):  # of another version: kept until it is old
+            lock.release()
+            continue
+        if recovery.n_objects:
+            return recovery
+        recovery.discard()
+    return None
+
+
+def _key(image_identity: str, shape: tuple[int, ...]) -> str:
+    text = f"{image_identity} {'x'.join(map(str, shape))}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _lock_of(path: Path) -> FileLock:
+    return FileLock(path.with_suffix(".lock"), thread_local=False)
+
+
+def _touched(path: Path) -> float:
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
+
+
+def _remove_old(folder: Path) -> None:
+    """Remove journals that are too old, or too many, unless a living process holds them."""
+    oldest = time.time() - MAX_DAYS * 24 * 3600
+    n_bytes = 0
+    journals = {path.with_suffix(".jsonl") for path in folder.iterdir()}
+    for path in sorted(journals, key=_touched, reverse=True):
+        with suppress(OSError):
+            n_bytes += path.stat().st_size
+        if _touched(path) >= oldest and n_bytes <= MAX_BYTES:
+            continue
+        lock = _lock_of(path)
+        with suppress(Timeout, OSError):
+            lock.acquire(timeout=0)
+            _remove(path, lock)
+
+
+def _remove(path: Path, lock: FileLock) -> None:
+    """Remove a journal whose lock is held, and the lock."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+    lock.release()
+    with suppress(OSError):
+        Path(lock.lock_file).unlink(missing_ok=True)
