@@ -1,0 +1,103 @@
+"""One object among others that are there already and stay whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from napari_sam.embedding.embeddings import Embeddings
+from napari_sam.labels.others import Others
+from napari_sam.masks.candidates import Candidates
+from napari_sam.masks.inmost import inmost_point
+from napari_sam.masks.mask import Mask, clip_box
+from napari_sam.prompts.prompts import Prompts
+from napari_sam.segment.segment_object import segment_object
+
+LEAST_SHARE = 0.03
+"""A neighbor under less than this part of a mask is only cut off, not asked about."""
+
+MOST_NEIGHBORS = 4
+"""At most so many neighbors become negative points, those under the most of the mask."""
+
+
+def segment_beside(
+    embeddings: Embeddings,
+    prompts: Prompts,
+    others: Others,
+    *,
+    plane: tuple[int, ...] = (),
+    rank: int | None = None,
+    **how: Any,
+) -> Candidates:
+    """Segment the one object that the prompts mean, but for what belongs to others.
+
+    If the chosen mask runs into others, the model is asked once more with a negative point inmost
+    in each shared part, and with its own first mask. Then each mask loses what is still on others.
+
+    Parameters
+    ----------
+    embeddings, prompts, plane
+        As for `segment_object`.
+    others : Others
+        Only boxes of them are read.
+    rank : int, optional
+        The candidate that is compared with the others, 0 is the smallest. Default: the best.
+    **how
+        As for `segment_object`.
+
+    Returns
+    -------
+    Candidates
+        None of them shares a pixel with another object. Empty, with a note, if all positive points
+        lie on others: without asking the model.
+    """
+    there = [others.at(plane, y, x) for y, x in prompts.positives]
+    if there and all(there):
+        return Candidates(
+            (), note=f"Object {there[0]} is here already, and stays whole. Double click opens it."
+        )
+    found = segment_object(embeddings, prompts, plane=plane, **how)
+    if found and others.are_negatives:
+        chosen = found[found.index_of(rank)]
+        points = _inmost_points(chosen, others, plane, embeddings.image.shape_yx)
+        if points:
+            beside = prompts.with_mask(chosen.logits)
+            for y, x in points:
+                beside = beside.with_point(y, x, positive=False)
+            multimask = len(found) > 1
+            again = segment_object(embeddings, beside, plane=plane, multimask=multimask, **how)
+            found = again or found
+    masks = [_without(mask, others, plane, prompts) for mask in found]
+    return replace(found, masks=tuple(mask for mask in masks if mask.area))
+
+
+def _inmost_points(
+    mask: Mask, others: Others, plane: tuple[int, ...], shape_yx: tuple[int, int]
+) -> list[tuple[float, float]]:
+    """Return the inmost point of what a mask shares with each other, the largest shares first."""
+    box = clip_box(mask.box, shape_yx)
+    shared = np.where(mask.crop(box), others.read(plane, box), 0)
+    labels, areas = np.unique(shared[shared > 0], return_counts=True)
+    order = np.argsort(-areas, kind="stable")[:MOST_NEIGHBORS]
+    points = []
+    for label, area in zip(labels[order].tolist(), areas[order].tolist(), strict=True):
+        if area >= LEAST_SHARE * mask.area:
+            row, column = inmost_point(shared == label)
+            points.append((float(box[0] + row), float(box[1] + column)))
+    return points
+
+
+def _without(mask: Mask, others: Others, plane: tuple[int, ...], prompts: Prompts) -> Mask:
+    """Return the part of a mask that is not on others and that the prompts mean."""
+    height, width = others.labels.shape[-2:]
+    box = clip_box(mask.box, (height, width))
+    inside = mask.crop(box)
+    taken = inside & (others.read(plane, box) > 0)
+    if not taken.any():
+        return mask
+    left = Mask.from_array(inside & ~taken, *box[:2])
+    left = replace(mask, box=left.box, array=left.array)
+    under_points = left.components_at(prompts.positives)
+    return under_points if under_points.area else left.largest_component()
