@@ -43,7 +43,7 @@ class StoreKey:
     Attributes
     ----------
     axes : str
-        One letter of ``"tczyx"`` for each axis of the image.
+        One letter of ``"ptczyx"`` for each axis of the image.
     plane_shape : tuple of int
         Lengths of the axes other than c, y and x.
     level_shapes : tuple of (int, int)

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-AXES = "tczyx"
-"""The letters an axes string is made of: time, channel, depth, row, column."""
+AXES = "ptczyx"
+"""The letters an axes string is made of: position, time, channel, depth, row, column. A position,
+of the stage, stands for any further axis whose planes are looked at one by one."""
+
+PLANE_AXES = "ptz"
+"""Those that a plane has an index for."""
 
 
 _NAMES = {
@@ -49,7 +53,7 @@ def parse_axes(axes: str | None, shape: tuple[int, ...], dtype: np.dtype) -> str
     Parameters
     ----------
     axes : str or None
-        One letter of ``"tczyx"`` for each axis of the array, in its order.
+        One letter of ``"ptczyx"`` for each axis of the array, in its order.
     shape : tuple of int
         Shape of the array.
     dtype : numpy.dtype
@@ -65,7 +69,8 @@ def parse_axes(axes: str | None, shape: tuple[int, ...], dtype: np.dtype) -> str
     axes = axes.lower()
     if set(axes) - set(AXES) or len(set(axes)) < len(axes):
         raise ValueError(
-            f"axes={axes!r} is not valid: it takes each of the letters t, c, z, y, x at most once."
+            f"axes={axes!r} is not valid: it takes each of the letters p, t, c, z, y, x at most "
+            "once."
         )
     if not {"y", "x"} <= set(axes) or axes.index("y") > axes.index("x"):
         raise ValueError(f"axes={axes!r} is not valid: it needs y, and x after it.")

@@ -38,7 +38,7 @@ class Image:
     Attributes
     ----------
     axes : str
-        One letter of ``"tczyx"`` for each axis, in the order of the array.
+        One letter of ``"ptczyx"`` for each axis, in the order of the array.
     shape_yx : tuple of int
         Height and width in level-0 pixels.
     plane_shape : tuple of int
@@ -261,7 +261,7 @@ def open_image(
         zarr array or OME-Zarr image (0.4, 0.5), opened, or the path of its folder or zip, or its
         URL; the path of a TIFF or npy file.
     axes : str, optional
-        One letter of ``"tczyx"`` for each axis, y in front of x. Taken from the metadata of files
+        One letter of ``"ptczyx"`` for each axis, y in front of x. Taken from the metadata of files
         and the dims of xarray, or guessed where that is unambiguous
         (:func:`~napari_sam.image.axes.parse_axes`).
     channels : int, str or sequence of them, optional

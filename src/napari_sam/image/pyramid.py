@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam.image.axes import parse_axes
+from napari_sam.image.axes import PLANE_AXES, parse_axes
 from napari_sam.image.channels import Channels, parse_channels
 from napari_sam.image.level import LazyArray, Level, place_levels
 from napari_sam.image.source import Source
@@ -28,7 +28,7 @@ class Pyramid:
     Attributes
     ----------
     axes : str
-        One letter of ``"tczyx"`` for each axis, in the order of the arrays.
+        One letter of ``"ptczyx"`` for each axis, in the order of the arrays.
     channels : tuple of int
         The channels that are read; ``()`` if there is no channel axis.
     plane_shape : tuple of int
@@ -110,7 +110,7 @@ class Pyramid:
 
     def planes_of(self, level: Level) -> tuple[int, ...]:
         """Return the lengths of the axes other than c, y and x in a level."""
-        return _lengths(level.array.shape, self.axes, "tz")
+        return _lengths(level.array.shape, self.axes, PLANE_AXES)
 
     @property
     def plane_axes(self) -> str:
@@ -161,7 +161,7 @@ def make_pyramid(source: Source, axes: str | None, channels: Channels) -> Pyrami
         for level in place_levels(
             source.arrays, (axes.index("y"), axes.index("x")), source.transforms
         )
-        if _lengths(level.array.shape, axes, "t") == _lengths(shape, axes, "t")
+        if _lengths(level.array.shape, axes, "pt") == _lengths(shape, axes, "pt")
     ]
     names = source.channel_names
     if "c" not in axes or len(names) != shape[axes.index("c")] or not any(names):
@@ -186,7 +186,7 @@ def make_pyramid(source: Source, axes: str | None, channels: Channels) -> Pyrami
     return Pyramid(
         axes,
         parse_channels(channels, axes, shape, names),
-        _lengths(shape, axes, "tz"),
+        _lengths(shape, axes, PLANE_AXES),
         dtype,
         tuple(levels),
         is_maximum=isinstance(channels, str) and channels == "max",

@@ -26,7 +26,7 @@ class Source:
     arrays : sequence of array
         From fine to coarse.
     axes : str or None
-        One letter of ``"tczyx"`` for each axis.
+        One letter of ``"ptczyx"`` for each axis.
     transforms : tuple of Transform
         Of each level.
     units : tuple of str or None
