@@ -4,7 +4,7 @@ Run from the repository, with the packages of the tests installed::
 
     python -m benchmarks.automatic                         # hours of CPU time
     python -m benchmarks.automatic --points-per-side 8     # minutes; time grows with the points
-    python -m benchmarks.automatic --models nano --images CROWDED.png
+    python -m benchmarks.automatic --models nano --images CELLS.png --ways exact fast
 
 Each row is a fresh process with one thread, from the image to the masks, encoder included. *SAM* is
 a SAM with MobileSAM's encoder and random weights, calibrated so that masks differ from point to
@@ -48,7 +48,7 @@ from napari_sam.segment.grid_settings import GridSettings
 from napari_sam.segment.point_grid import coarse_to_fine, unit_grid
 
 SIDE = 1024
-IMAGES = {"natural": skimage.data.coffee, "crowded": skimage.data.gravel}
+IMAGES = {"natural": skimage.data.coffee, "crowded": skimage.data.coins}
 THRESHOLDS = {"SAM": (0.88, 0.5, 1.0), "nano": (0.4, 0.6, 0.7)}
 """Model → predicted IoU, stability, and overlap of boxes. Masks of random weights are spots all
 over the image, whose boxes would leave one."""

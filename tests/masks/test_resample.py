@@ -63,8 +63,9 @@ def test_a_window_that_lies_elsewhere_gives_the_same_mask_there(seed, shift, ste
 
 def test_bands_change_nothing(monkeypatch):
     prompt = MaskPrompt(smooth_logits(3), y=5, x=7, step=4)
+    monkeypatch.setattr(resample, "BAND", 1000)
     whole = mask_from_logits(prompt, (200, 200))
-    monkeypatch.setattr(resample, "BAND_PIXELS", 300)
+    monkeypatch.setattr(resample, "BAND", 3)
     banded = mask_from_logits(prompt, (200, 200))
     assert banded.box == whole.box
     assert banded.stability_score == whole.stability_score

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import ceil, floor, nan
 
 import numpy as np
@@ -11,8 +12,8 @@ from napari_sam.masks.mask import Mask
 from napari_sam.prompts.interpolation import interpolation_matrix
 from napari_sam.prompts.mask_prompt import MaskPrompt
 
-BAND_PIXELS = 1 << 22
-"""Pixels interpolated at a time: the logits of a large object are never all in memory."""
+BAND = 64
+"""Rows interpolated at a time: they read few samples, and their logits stay in the cache."""
 
 
 def mask_from_logits(
@@ -56,13 +57,12 @@ def mask_from_logits(
         return Mask.from_array(np.zeros((0, 0), bool), predicted_iou=predicted_iou, logits=logits)
     (y0, row_samples, row_matrix), (x0, column_samples, column_matrix) = rows, columns
 
-    narrow = low[row_samples, column_samples] @ column_matrix.T
+    samples = np.ascontiguousarray(low[row_samples, column_samples].T)
+    narrow = np.concatenate([values for _, values in _iter_bands(column_matrix, samples)]).T
     array = np.empty((len(row_matrix), len(column_matrix)), dtype=bool)
     n_inner = n_outer = 0
-    band = max(1, BAND_PIXELS // array.shape[1])
-    for start in range(0, len(array), band):
-        values = row_matrix[start : start + band] @ narrow
-        np.greater(values, threshold, out=array[start : start + band])
+    for band, values in _iter_bands(row_matrix, np.ascontiguousarray(narrow)):
+        np.greater(values, threshold, out=array[band])
         n_inner += int(np.count_nonzero(values > threshold + stability_offset))
         n_outer += int(np.count_nonzero(values > outer))
     return Mask.from_array(
@@ -73,6 +73,20 @@ def mask_from_logits(
         stability_score=n_inner / n_outer if n_outer else nan,
         logits=logits,
     )
+
+
+def _iter_bands(
+    matrix: NDArray[np.float32], samples: NDArray[np.float32]
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Yield some rows of a (pixels, samples) matrix at a time, and their product with samples.
+
+    Each reads only the (samples, n) that it gives weight to.
+    """
+    for start in range(0, len(matrix), BAND):
+        band = slice(start, start + BAND)
+        read = np.flatnonzero(matrix[band].any(axis=0))
+        near = slice(read[0], read[-1] + 1)
+        yield band, matrix[band, near] @ samples[near]
 
 
 def _axis(

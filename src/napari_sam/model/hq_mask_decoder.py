@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -72,13 +74,13 @@ class HQMaskDecoder(MaskDecoder):
     def masks(
         self,
         tokens: torch.Tensor,
-        image: torch.Tensor,
+        image: Iterable[torch.Tensor],
         maps: tuple[torch.Tensor, ...],
         chosen: range,
     ) -> torch.Tensor:
         """Return the sums of the chosen masks of SAM and the HQ mask, (N, M, 4h, 4w)."""
         grid = maps[0].shape[2:]
-        pixels = self.output_upscaling(image[:, :, None])
+        pixels = self.output_upscaling(torch.cat([*image], dim=1)[:, :, None])
         logits = in_rows(products(pixels, self.weights(tokens, chosen)), *grid)
         hq_token = tokens[:, 1 + len(self.mask_tokens.weight)]
         pixels_in_rows = in_rows(pixels, *grid).float()

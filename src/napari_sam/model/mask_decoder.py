@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import nn
 
 from napari_sam.model.mlp import MLP
 from napari_sam.model.transformer import TwoWayTransformer
-from napari_sam.model.two_way_attention import ProjectedImage
 from napari_sam.model.upscaling import in_rows, upscaling
 from napari_sam.model.working_memory import at_a_time
 
@@ -74,21 +75,19 @@ class MaskDecoder(nn.Module):
             (N, M).
         """
         image, positions = to_sequence(maps[0] + dense), to_sequence(image_positions)
-        tokens, image = self.attend(image, positions, sparse)
+        tokens, image = self.transformer(self.tokens(sparse), image, positions)
         chosen = range(1, len(self.mask_tokens.weight)) if multimask else range(1)
-        logits = self.masks(tokens, image, maps, chosen)
+        logits = self.masks(tokens, self.parts(image), maps, chosen)
         return logits, self.predicted_iou(tokens)[:, chosen]
 
-    def attend(
-        self, image: torch.Tensor | ProjectedImage, positions: torch.Tensor, sparse: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Let output tokens, (N, T, C) prompts and image exchange what they know.
+    def tokens(self, sparse: torch.Tensor) -> torch.Tensor:
+        """Return the output tokens and (N, T, C) prompts of N objects."""
+        return torch.cat([self.output_tokens().expand(len(sparse), -1, -1), sparse], dim=1)
 
-        Image, positions and results as of `TwoWayTransformer`.
-        """
-        tokens = torch.cat([self.output_tokens().expand(len(sparse), -1, -1), sparse], dim=1)
-        attended: tuple[torch.Tensor, torch.Tensor] = self.transformer(tokens, image, positions)
-        return attended
+    def parts(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Cut (N, h · w, C) cells into parts of which the pixels stay in a CPU's cache."""
+        n, n_cells, channels = image.shape
+        return image.split(at_a_time(image, n_cells, 2 * max(1, n) * channels), dim=1)
 
     def predicted_iou(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return the predicted IoU of all masks, (N, 1 + M), before any of them is made."""
@@ -98,7 +97,7 @@ class MaskDecoder(nn.Module):
     def masks(
         self,
         tokens: torch.Tensor,
-        image: torch.Tensor,
+        image: Iterable[torch.Tensor],
         maps: tuple[torch.Tensor, ...],
         chosen: range,
     ) -> torch.Tensor:
@@ -108,8 +107,10 @@ class MaskDecoder(nn.Module):
 
         Parameters
         ----------
-        tokens, image : torch.Tensor
-            (N, T, C) and (N, h · w, C), as `attend` returns them.
+        tokens : torch.Tensor
+            (N, T, C), as the transformer returns them; the output tokens are enough.
+        image : iterable of torch.Tensor
+            Parts (N, c, C), together the h · w cells that the transformer returns.
         maps : tuple of torch.Tensor
             As for `forward`.
         chosen : range
@@ -121,12 +122,7 @@ class MaskDecoder(nn.Module):
             (N, len(chosen), 4h, 4w) logits, float32.
         """
         weights = self.weights(tokens, chosen)
-        n, n_cells, channels = image.shape
-        at_once = at_a_time(image, n_cells, hidden_elements=2 * max(1, n) * channels)
-        logits = [
-            products(self.output_upscaling(cells[:, :, None]), weights)
-            for cells in image.split(at_once, dim=1)
-        ]
+        logits = [products(self.output_upscaling(x[:, :, None]), weights) for x in image]
         return in_rows(torch.cat(logits, dim=1), *maps[0].shape[2:]).float().contiguous()
 
     def weights(self, tokens: torch.Tensor, chosen: range) -> torch.Tensor:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 from torch import nn
 
@@ -12,7 +9,6 @@ from napari_sam.model.mlp import MLPBlock
 from napari_sam.model.two_way_attention import (
     Attention,
     ImageToTokenAttention,
-    ProjectedImage,
     TokenToImageAttention,
 )
 
@@ -35,16 +31,13 @@ class TwoWayTransformer(nn.Module):
         self.final_attn_token_to_image = TokenToImageAttention(embed_dim, num_heads, downsample=2)
         self.norm_final_attn = nn.LayerNorm(embed_dim)
 
-    def project(self, image: torch.Tensor, image_positions: torch.Tensor) -> ProjectedImage:
-        """Prepare a (1, L, C) image at (1, L, C) positions for any number of objects."""
-        first: TwoWayBlock = self.layers[0]  # type: ignore[assignment]
-        return first.project(image, image_positions)
+    @property
+    def blocks(self) -> list[TwoWayBlock]:
+        """The blocks, in order."""
+        return list(self.layers)  # type: ignore[arg-type]
 
     def forward(
-        self,
-        tokens: torch.Tensor,
-        image: torch.Tensor | ProjectedImage,
-        image_positions: torch.Tensor,
+        self, tokens: torch.Tensor, image: torch.Tensor, image_positions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Update the tokens of N objects and each object's view of the image.
 
@@ -52,9 +45,8 @@ class TwoWayTransformer(nn.Module):
         ----------
         tokens : torch.Tensor
             (N, T, C); their initial values also serve as their positions at every attention.
-        image : torch.Tensor or ProjectedImage
-            (N, L, C), a vector per cell of the image embedding; (1, L, C) if all objects share it,
-            or, which is faster for many objects, what `project` made of that.
+        image : torch.Tensor
+            (N, L, C), a vector per cell of the image embedding; (1, L, C) if all objects share it.
         image_positions : torch.Tensor
             (1, L, C).
 
@@ -64,14 +56,12 @@ class TwoWayTransformer(nn.Module):
             (N, T, C) and (N, L, C).
         """
         token_positions = tokens
-        first, *others = self.layers
-        tokens, seen = first(tokens, image, token_positions, image_positions)
-        for layer in others:
-            tokens, seen = layer(tokens, seen, token_positions, image_positions)
+        for block in self.blocks:
+            tokens, image = block(tokens, image, token_positions, image_positions)
         tokens = tokens + self.final_attn_token_to_image(
-            q=tokens + token_positions, k=seen + image_positions, v=seen
+            q=tokens + token_positions, k=image + image_positions, v=image
         )
-        return self.norm_final_attn(tokens), seen
+        return self.norm_final_attn(tokens), image
 
 
 class TwoWayBlock(nn.Module):
@@ -93,55 +83,31 @@ class TwoWayBlock(nn.Module):
         self.cross_attn_image_to_token = ImageToTokenAttention(dim, num_heads, downsample=2)
         self.norm4 = nn.LayerNorm(dim)
 
-    def project(self, image: torch.Tensor, image_positions: torch.Tensor) -> ProjectedImage:
-        """Compute what does not depend on tokens, of (1, L, C) image and positions."""
-        look, show = self.cross_attn_token_to_image, self.cross_attn_image_to_token
-        keys = image + image_positions
-        return ProjectedImage(
-            image,
-            k=look.project(look.k_proj, keys),
-            v=look.project(look.v_proj, image),
-            q=show.project(show.q_proj, keys),
-        )
-
     def forward(
         self,
         tokens: torch.Tensor,
-        image: torch.Tensor | ProjectedImage,
+        image: torch.Tensor,
         token_positions: torch.Tensor,
         image_positions: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Update (N, T, C) tokens and (N or 1, L, C) image, given their positions."""
         look, show = self.cross_attn_token_to_image, self.cross_attn_image_to_token
-        if isinstance(image, ProjectedImage):
-            return self.update(
-                tokens,
-                image.image,
-                token_positions,
-                partial(look.attend_projected, image=image),
-                partial(show.attend_projected, image),
-            )
         keys = image + image_positions
-        return self.update(
-            tokens, image, token_positions, partial(look, k=keys, v=image), partial(show, keys)
-        )
+        tokens = self.exchange(tokens, token_positions)
+        tokens = self.take_in(tokens, look(q=tokens + token_positions, k=keys, v=image))
+        image = image + show(q=keys, k=tokens + token_positions, v=tokens)
+        return tokens, self.norm4(image)
 
-    def update(
-        self,
-        tokens: torch.Tensor,
-        image: torch.Tensor,
-        token_positions: torch.Tensor,
-        look: Callable[..., torch.Tensor],
-        show: Callable[..., torch.Tensor],
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Update tokens and image by attention from tokens to image, `look`, and back, `show`."""
+    def exchange(self, tokens: torch.Tensor, token_positions: torch.Tensor) -> torch.Tensor:
+        """Let the (N, T, C) tokens of each object attend to one another."""
         if self.is_first:
             tokens = self.self_attn(q=tokens, k=tokens, v=tokens)
         else:
             q = tokens + token_positions
             tokens = tokens + self.self_attn(q=q, k=q, v=tokens)
-        tokens = self.norm1(tokens)
-        tokens = self.norm2(tokens + look(q=tokens + token_positions))
-        tokens = self.norm3(tokens + self.mlp(tokens))
-        image = image + show(k=tokens + token_positions, v=tokens)
-        return tokens, self.norm4(image)
+        return self.norm1(tokens)
+
+    def take_in(self, tokens: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        """Add to (N, T, C) tokens what they have seen in the image, and let each think it over."""
+        tokens = self.norm2(tokens + seen)
+        return self.norm3(tokens + self.mlp(tokens))

@@ -10,30 +10,9 @@ head.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import nn
-
-
-class ProjectedImage(NamedTuple):
-    """What the first block makes of an image, before any object has changed it.
-
-    Attributes
-    ----------
-    image : torch.Tensor
-        (1, L, C), a vector per cell.
-    k, v : torch.Tensor
-        (1, heads, L, C') keys and values for the attention from tokens to the image.
-    q : torch.Tensor
-        (1, heads, L, C') queries for the attention from the image to tokens.
-    """
-
-    image: torch.Tensor
-    k: torch.Tensor
-    v: torch.Tensor
-    q: torch.Tensor
 
 
 class Attention(nn.Module):
@@ -91,18 +70,28 @@ class TokenToImageAttention(Attention):
         The bias of the keys adds the same to every score of a query, which softmax ignores; that of
         the values is added in the end, for the weights of a query sum to 1.
         """
+        seen = (self.unprojected_queries(q) @ k.mT).softmax(dim=2) @ v
+        return self.mixed(seen)
+
+    def unprojected_queries(self, q: torch.Tensor) -> torch.Tensor:
+        """Return what of a cell each head looks for, for (N, T, C) tokens: (N, T · heads, C)."""
         q = self.split_heads(self.q_proj(q)) / self.head_dim**0.5
-        q = torch.einsum("nthd,hdc->nthc", q, self.weight_of_heads(self.k_proj)).flatten(1, 2)
-        seen = (q @ k.mT).softmax(dim=2) @ v  # (N, T · heads, C)
+        return torch.einsum("nthd,hdc->nthc", q, self.weight_of_heads(self.k_proj)).flatten(1, 2)
+
+    def mixed(self, seen: torch.Tensor) -> torch.Tensor:
+        """Return the attention's (N, T, C) result of the (N, T · heads, C) that heads have seen."""
         seen = seen.unflatten(1, (-1, self.num_heads))
         y = torch.einsum("nthc,hdc->nthd", seen, self.weight_of_heads(self.v_proj)).flatten(2)
         mixed: torch.Tensor = self.out_proj(y + self.v_proj.bias)
         return mixed
 
-    def attend_projected(self, q: torch.Tensor, image: ProjectedImage) -> torch.Tensor:
-        """Attend from (N, T, C) tokens to an image that all of them share: (N, T, C)."""
+    def attend_projected(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """Attend from (N, T, C) tokens to keys and values that all share: (N, T, C).
+
+        These are projected already, (1, heads, L, inner / heads).
+        """
         all_tokens = self.project(self.q_proj, q.flatten(0, 1)[None]) / self.head_dim**0.5
-        y = (all_tokens @ image.k.mT).softmax(dim=3) @ image.v  # (1, heads, N · T, inner / heads)
+        y = (all_tokens @ k.mT).softmax(dim=3) @ v  # (1, heads, N · T, inner / heads)
         mixed: torch.Tensor = self.out_proj(y.transpose(1, 2).flatten(2))
         return mixed.view(q.shape)
 
@@ -117,21 +106,20 @@ class ImageToTokenAttention(Attention):
 
     def attend_unprojected(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """Attend without a projection of the image, neither on the way in nor out."""
-        n, n_tokens = k.shape[:2]
+        keys, bias = self.unprojected_keys(k)
+        scores = (in_one_row(keys, image=q) @ q.mT).view(*keys.shape[:2], q.shape[1]) + bias
+        weights = scores.unflatten(1, (self.num_heads, -1)).softmax(dim=2)
+        return weights.flatten(1, 2).mT @ self.projected_out(v)
+
+    def unprojected_keys(self, k: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return how (N, T, C) tokens score a cell in each head: by a product, and a bias.
+
+        They are (N, heads · T, C) and (N, heads · T, 1).
+        """
         k = self.split_heads(self.k_proj(k)) / self.head_dim**0.5
         bias = torch.einsum("nthd,hd->nht", k, self.q_proj.bias.view(self.num_heads, -1))
         k = torch.einsum("nthd,hdc->nhtc", k, self.weight_of_heads(self.q_proj))
-        scores = in_one_row(k.flatten(1, 2), image=q) @ q.mT
-        scores = scores.view(n, self.num_heads, n_tokens, q.shape[1]) + bias[..., None]
-        return scores.softmax(dim=2).flatten(1, 2).mT @ self.projected_out(v)
-
-    def attend_projected(
-        self, image: ProjectedImage, k: torch.Tensor, v: torch.Tensor
-    ) -> torch.Tensor:
-        """Attend from an image that all objects share to their (N, T, C) tokens: (N, L, C)."""
-        k = self.project(self.k_proj, k) / self.head_dim**0.5
-        scores = k @ image.q.mT  # (N, heads, T, L)
-        return scores.softmax(dim=2).flatten(1, 2).mT @ self.projected_out(v)
+        return k.flatten(1, 2), bias.flatten(1, 2)[..., None]
 
     def projected_out(self, v: torch.Tensor) -> torch.Tensor:
         """Return what each head would add for each of (N, T, C) tokens, (N, heads · T, C).
