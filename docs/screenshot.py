@@ -4,9 +4,9 @@ Run it on a machine with a display, or with ``xvfb-run -a -s "-screen 0 1366x768
 
     python -m docs.screenshot [folder]
 
-It opens the coins, hovers over one, clicks, corrects and keeps them, and writes a picture of each
-state to the folder (default: ``docs/images``). Then it finds all coins at once, and moves a slider;
-and it encodes a part of a large field. The last picture is of the models, none of them fetched.
+It writes a picture of each dock to the folder (default: ``docs/images``): coins kept one by one;
+all coins found at once, and a slider moved; a large field partly encoded; and the models, none of
+them fetched. The states of the dock Segment are in ``docs/hand_states.py``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,14 @@ COINS = [(54, 44), (56, 100), (51, 155), (124, 45), (126, 102), (119, 269), (196
 def main(folder: Path) -> None:
     """Take the pictures."""
     folder.mkdir(parents=True, exist_ok=True)
+    show_segment(folder)
+    show_automatic(folder)
+    show_embeddings(folder)
+    show_models(folder)
+
+
+def show_segment(folder: Path) -> None:
+    """Take the picture of objects kept, one being made, and the outline under the cursor."""
     viewer = napari.Viewer()
     viewer.window.resize(1366, 768)
     viewer.open_sample("napari-sam", "coins")
@@ -39,29 +47,18 @@ def main(folder: Path) -> None:
     viewer.reset_view()
     wait(0.5)
     session, hand = napari_sam.session(viewer), Hand(viewer)
-
-    def picture(name: str) -> None:
-        wait(0.5)
-        photograph(viewer, folder / f"{name}.png")
-
-    hand.move(COINS[0])
-    wait_until(lambda: session.hovered)
-    picture("hover")
     for coin in COINS[:-2]:
         hand.click(coin)
-        wait_until(lambda: not session.draft.is_waiting)
+        wait_until(lambda: session.mask is not None)
         hand.key(Qt.Key.Key_Return)
         wait_until(lambda: session.draft.is_empty)
-    picture("kept")
     hand.click(COINS[-2])
-    wait_until(lambda: not session.draft.is_waiting)
+    wait_until(lambda: session.mask is not None)
     hand.move(COINS[-1])
     wait_until(lambda: session.hovered)
-    picture("segment")
+    wait(0.5)
+    photograph(viewer, folder / "segment.png")
     viewer.close()
-    show_automatic(folder)
-    show_embeddings(folder)
-    show_models(folder)
 
 
 def photograph(viewer: napari.Viewer, path: Path) -> None:

@@ -7,11 +7,13 @@ one: ``xvfb-run -a -s "-screen 0 1366x768x24" python -m …``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import napari
 import numpy as np
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
@@ -20,6 +22,9 @@ Place = tuple[float, float]
 
 LEFT = Qt.MouseButton.LeftButton
 PLAIN, SHIFT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier
+ALT, CONTROL = Qt.KeyboardModifier.AltModifier, Qt.KeyboardModifier.ControlModifier
+NOTCH = 120
+"""What Qt calls one notch of a wheel."""
 
 
 def wait_until(is_done: Callable[[], object], seconds: float = 60) -> None:
@@ -39,10 +44,19 @@ def wait(seconds: float) -> None:
 
 
 class Hand:
-    """Moves, clicks, drags and types over the canvas of the one viewer there is."""
+    """Moves, clicks, drags, turns the wheel and types over the canvas of a viewer.
 
-    def __init__(self, viewer: napari.Viewer) -> None:
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The one there is.
+    pause : float
+        Seconds that the window gets after each thing done.
+    """
+
+    def __init__(self, viewer: napari.Viewer, pause: float = 0.1) -> None:
         self._camera = viewer.scene.camera
+        self._pause = pause
         self._canvas: QWidget = next(
             widget
             for widget in QApplication.allWidgets()
@@ -57,31 +71,76 @@ class Hand:
         return QPoint(round(x), round(y))
 
     def move(self, place: Place) -> None:
-        """Move the mouse."""
+        """Move the mouse; where it is already, it moves away first, or nothing would be heard."""
+        QTest.mouseMove(self._canvas, self.at(place) + QPoint(1, 0))
         QTest.mouseMove(self._canvas, self.at(place))
-        wait(0.1)
+        wait(self._pause)
 
-    def press(self, place: Place, *, shift: bool = False) -> None:
+    def press(self, place: Place, modifier: Qt.KeyboardModifier = PLAIN) -> None:
         """Click the left button at once, without hovering first."""
-        QTest.mouseClick(self._canvas, LEFT, SHIFT if shift else PLAIN, self.at(place))
+        QTest.mouseClick(self._canvas, LEFT, modifier, self.at(place))
 
-    def click(self, place: Place, *, shift: bool = False) -> None:
+    def click(self, place: Place, modifier: Qt.KeyboardModifier = PLAIN) -> None:
         """Move the mouse there and click the left button."""
         self.move(place)
-        self.press(place, shift=shift)
-        wait(0.1)
+        self.press(place, modifier)
+        wait(self._pause)
 
-    def drag(self, start: Place, stop: Place) -> None:
-        """Drag with the left button."""
+    def double_click(self, place: Place) -> None:
+        """Move the mouse there, and press and release the left button twice."""
+        self.click(place)
+        QTest.mouseDClick(self._canvas, LEFT, PLAIN, self.at(place))
+        wait(self._pause)
+
+    @contextmanager
+    def dragging(
+        self, path: Iterable[Place], modifier: Qt.KeyboardModifier = PLAIN
+    ) -> Iterator[None]:
+        """Drag with the left button along a path; release it when the block is left."""
+        start, *others = path
         self.move(start)
-        QTest.mousePress(self._canvas, LEFT, PLAIN, self.at(start))
-        for share in (0.3, 0.6, 1.0):
-            y, x = np.array(start) + share * (np.array(stop) - np.array(start))
-            self.move((y, x))
-        QTest.mouseRelease(self._canvas, LEFT, PLAIN, self.at(stop))
-        wait(0.1)
+        QTest.mousePress(self._canvas, LEFT, modifier, self.at(start))
+        stop = start
+        for stop in others:
+            self.move(stop)
+        yield
+        QTest.mouseRelease(self._canvas, LEFT, modifier, self.at(stop))
+        wait(self._pause)
 
-    def key(self, key: Qt.Key) -> None:
+    def drag(self, start: Place, stop: Place, modifier: Qt.KeyboardModifier = PLAIN) -> None:
+        """Drag with the left button, in a straight line."""
+        steps = np.linspace(0, 1, 5)[:, None]
+        path = np.array(start) + steps * (np.array(stop) - np.array(start))
+        with self.dragging([tuple(place) for place in path.tolist()], modifier):
+            pass
+
+    def wheel(self, place: Place, notches: int, modifier: Qt.KeyboardModifier = PLAIN) -> None:
+        """Turn the wheel over a place; as Qt does, Alt turns it into a horizontal one."""
+        turn = QPoint(notches * NOTCH, 0) if modifier & ALT else QPoint(0, notches * NOTCH)
+        point = QPointF(self.at(place))
+        event = QWheelEvent(
+            point,
+            self._canvas.mapToGlobal(point),
+            QPoint(),
+            turn,
+            Qt.MouseButton.NoButton,
+            modifier,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
+        )
+        QApplication.sendEvent(self._canvas, event)
+        wait(self._pause)
+
+    def key(self, key: Qt.Key, modifier: Qt.KeyboardModifier = PLAIN) -> None:
         """Press a key."""
-        QTest.keyClick(self._canvas, key)
-        wait(0.1)
+        QTest.keyClick(self._canvas, key, modifier)
+        wait(self._pause)
+
+    @contextmanager
+    def holding(self, key: Qt.Key, modifier: Qt.KeyboardModifier = PLAIN) -> Iterator[None]:
+        """Hold a key down while in the block."""
+        QTest.keyPress(self._canvas, key, modifier)
+        wait(self._pause)
+        yield
+        QTest.keyRelease(self._canvas, key)
+        wait(self._pause)

@@ -4,54 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from napari.components import ViewerModel
 
-from napari_sam.model.base import Model
-from napari_sam.model.features import Features
 from napari_sam.widgets.session import session
 
-RADII = (8.0, 16.0, 24.0)
-
-
-class DiscModel(Model):
-    """Segments discs around positive points, less discs around negative ones; or the box."""
-
-    name = "discs"
-    image_size = 256
-    low_res_size = 128
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(1))
-        self.n_encoded = 0
-
-    def encode(self, windows):
-        self.n_encoded += len(windows)
-        return Features((torch.zeros(len(windows), 1, 1, 1),))
-
-    def decode(self, features, points=None, labels=None, box=None, mask=None, multimask=True):
-        centers = (torch.arange(self.low_res_size) + 0.5) * 2 - 0.5
-        y, x = torch.meshgrid(centers, centers, indexing="ij")
-        radii = RADII if multimask else RADII[1:2]
-        found = [torch.full_like(x, -9.0) for _ in radii]
-        for logits, radius in zip(found, radii, strict=True):
-            if box is not None:
-                x0, y0, x1, y1 = box[0]
-                inside = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
-                logits[inside] = 9
-            if points is None:
-                continue
-            for sign in (1, 0):
-                for px, py in points[0][labels[0] == sign]:
-                    reach = radius if sign else RADII[0]
-                    disc = reach - torch.hypot(x - px, y - py)
-                    if sign:
-                        logits.copy_(torch.maximum(logits, disc))
-                    else:
-                        logits.copy_(torch.minimum(logits, -disc))
-        scores = torch.tensor([[0.7, 0.9, 0.8]]) if multimask else torch.tensor([[0.9]])
-        return torch.stack(found)[None], scores
+from .disc_model import DiscModel
 
 
 @pytest.fixture
@@ -77,3 +34,40 @@ def make_session(model):
         return made
 
     return make
+
+
+@pytest.fixture
+def window(make_napari_viewer, picture, model, qtbot):
+    """A viewer on screen with an image; its session uses the quick model."""
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1200, 700)
+    viewer.add_image(picture, name="cells")
+    session(viewer).model = model
+    qtbot.wait(50)
+    viewer.reset_view()
+    qtbot.wait(50)
+    return viewer
+
+
+@pytest.fixture
+def open_dock(window, qtbot):
+    """Open the dock Segment; returns it and its widget."""
+    from napari_sam.widgets.segment import SegmentWidget
+
+    def open_it():
+        widget = SegmentWidget(window)
+        dock = window.window.add_dock_widget(widget, name="Segment")
+        qtbot.wait(100)
+        window.reset_view()
+        qtbot.wait(50)
+        return dock, widget
+
+    return open_it
+
+
+@pytest.fixture
+def hand(window):
+    """A hand on mouse and keyboard, over the canvas."""
+    from tools.hand import Hand
+
+    return Hand(window, pause=0.02)

@@ -15,6 +15,7 @@ from napari_sam.segment import find
 from napari_sam.widgets import automatic_find
 from napari_sam.widgets.automatic_find import Finding, Found, thinned
 from napari_sam.widgets.automatic_how import How
+from napari_sam.widgets.automatic_preview import small_hint
 from napari_sam.widgets.automatic_run import Foretelling, default_out, region_of
 from napari_sam.widgets.predictor import Predictor, lazy_model
 
@@ -63,6 +64,13 @@ def test_what_is_kept_already_is_left_out(predictor):
     kept[:90, :60] = 1
     found = last(Finding(predictor, (), (0, 0, 90, 120), 1.0, How(), kept))
     assert len(found.table) == 3 * 2
+
+
+@pytest.mark.parametrize(("step", "hint"), [(1.0, ""), (2.0, "resolution full"), (4.0, "1/2")])
+def test_small_objects_hint_at_a_finer_resolution(predictor, step, hint):
+    found = last(Finding(predictor, (), (0, 0, 90, 120), 1.0, How(step=step)))
+    assert hint in small_hint(found)
+    assert bool(small_hint(found)) == bool(hint)
 
 
 def test_it_ends_after_a_tile_and_tells_what_it_has(predictor):

@@ -11,8 +11,10 @@ from napari.layers import Image, Labels
 
 from napari_sam.image import open_image
 from napari_sam.labels import write_mask
-from napari_sam.masks import Mask
+from napari_sam.masks import Candidates, Mask
+from napari_sam.prompts import Prompts
 from napari_sam.widgets import labels_layer
+from napari_sam.widgets.draft import Draft
 from napari_sam.widgets.labels_layer import ShownLabels, make_labels
 from napari_sam.widgets.target import Target
 
@@ -66,7 +68,8 @@ def test_writing_and_undoing_are_exact_at_every_level(backing, monkeypatch):
     assert layer.multiscale is (backing == "pyramid")
     levels = list(layer.data) if layer.multiscale else [layer.data]
 
-    written = target.write(layer, DISC, (1,))
+    draft = Draft((1,), Prompts().with_point(49, 59, True), Candidates([DISC]))
+    written = target.write(layer, draft, "nano")
     expected = np.zeros(shape, int)
     expected[1, 40:59, 50:69][DISC.to_array((200, 300))[40:59, 50:69]] = 1
     np.testing.assert_array_equal(levels[0][:], expected)
@@ -79,6 +82,27 @@ def test_writing_and_undoing_are_exact_at_every_level(backing, monkeypatch):
     target.redo(written)
     np.testing.assert_array_equal(levels[0][:], expected)
     assert target.next_label == 2
+
+
+@pytest.mark.parametrize("backing", ["numpy", "zarr"])
+def test_large_changes_are_drawn_as_one_and_small_ones_as_patches(backing, monkeypatch):
+    data = np.zeros((2, 60, 80), np.uint32)
+    layer = Labels(data if backing == "numpy" else zarr.array(data, chunks=(1, 32, 32)))
+    drawn = []
+    layer.events.set_data.connect(lambda: drawn.append("plane"))
+    layer.events.labels_update.connect(lambda: drawn.append("patch"))
+    shown = ShownLabels(layer)
+    region = (0, slice(5, 55), slice(10, 70))
+    shown[region] = np.full((50, 60), 7)
+    assert drawn == ["plane"]
+    shown[region] = np.where(np.arange(60) < 3, 9, shown[region])
+    assert drawn == ["plane", "patch"]
+    expected = data[0].copy()
+    expected[5:55, 10:70] = 7
+    expected[5:55, 10:13] = 9
+    np.testing.assert_array_equal(np.asarray(layer.data[0]), expected)
+    assert [layer.get_value((0, 30, column)) for column in (11, 40)] == [9, 7]
+    assert not np.asarray(layer.data[1]).any()
 
 
 def test_what_is_written_is_what_is_shown():

@@ -134,6 +134,8 @@ def test_3d_and_other_axes_are_refused():
         ((20, 30), False, "yx", ()),
         ((5, 20, 30), False, "zyx", (5,)),
         ((2, 5, 20, 30), False, "tzyx", (2, 5)),
+        ((3, 2, 5, 20, 30), False, "ptzyx", (3, 2, 5)),
+        ((3, 2, 5, 20, 30, 3), True, "ptzyxc", (3, 2, 5)),
         ((20, 30, 3), True, "yxc", ()),
         ((5, 20, 30, 4), True, "zyxc", (5,)),
     ],
@@ -151,8 +153,8 @@ def test_all_levels_of_a_multiscale_layer_are_used():
 
 
 def test_too_many_axes_are_refused():
-    layer = Image(np.zeros((2, 2, 2, 20, 30)), name="five")
-    with pytest.raises(ValueError, match="'five' has 5 axes"):
+    layer = Image(np.zeros((2, 2, 2, 2, 20, 30)), name="six")
+    with pytest.raises(ValueError, match="'six' has 6 axes"):
         open_layer(layer)
 
 

@@ -9,6 +9,7 @@ import threading
 import weakref
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,8 +30,10 @@ from napari_sam.model import download, registry
 from napari_sam.model.fetch import Cancelled
 from napari_sam.model.registry import ModelSpec, WeightFile
 from napari_sam.widgets import model_jobs
+from napari_sam.widgets.banner import Banner
 from napari_sam.widgets.cores import cores
 from napari_sam.widgets.installed import installed
+from napari_sam.widgets.layers_form import LayersForm
 from napari_sam.widgets.model_list import ROW, ModelList
 from napari_sam.widgets.model_rows import GROUPS, list_rows
 from napari_sam.widgets.models import ModelsWidget
@@ -141,9 +144,8 @@ def wait_for(qtbot, widget, text):
 def test_fetch_use_verify_remove(tiny, open_dock, qtbot):
     """The whole story with the hand."""
     viewer, _, widget = open_dock()
-    segment = SegmentWidget(viewer)
-    viewer.window.add_dock_widget(segment, name="Segment")
-    models = segment._model
+    _, segment = viewer.window.add_plugin_dock_widget("napari-sam", "Segment")
+    models = segment.findChild(LayersForm).findChildren(QComboBox)[1]
     entry = models.findData("tiny")
     assert not models.model().item(entry).isEnabled()
     assert "Models dock" in models.itemData(entry, Qt.ItemDataRole.ToolTipRole)
@@ -157,6 +159,7 @@ def test_fetch_use_verify_remove(tiny, open_dock, qtbot):
 
     choose(widget, "tiny", double=True)
     assert napari_sam.session(viewer).model == models.currentData() == "tiny"
+    qtbot.waitUntil(lambda: segment.visibleRegion().boundingRect().height() > 0)
     press(widget, "Verify")
     wait_for(qtbot, widget, HASH.removeprefix("sha256:"))
     assert not said(widget).startswith("⚠")
@@ -486,3 +489,27 @@ def test_hashes_are_shortened():
     assert without_hashes(f"expected SHA-256 {HASH[7:]}, in decade.pth") == (
         f"expected SHA-256 {HASH[7:15]}…, in decade.pth"
     )
+
+
+def test_a_damaged_file_is_found_when_it_is_opened_and_fetched_again(
+    tiny, make_napari_viewer, qtbot
+):
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(np.zeros((50, 60), np.uint8))
+    _, segment = viewer.window.add_plugin_dock_widget("napari-sam", "Segment")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-sam", "Models")
+    qtbot.wait(50)
+    fetch(widget, "tiny")
+    wait_for(qtbot, widget, "tiny is installed")
+    tiny.weights.write_bytes(b"damaged")
+    napari_sam.session(viewer).model = "tiny"
+    banner = segment.findChild(Banner)
+    qtbot.waitUntil(lambda: not banner.isHidden(), timeout=PATIENCE_MS)
+    assert "tiny.pth" in banner.findChild(Sentences).text
+    banner.findChild(QPushButton).click()
+    assert not tiny.installed
+    answer(widget, QDialog, "Fetch")
+    wait_for(qtbot, widget, "tiny is installed")
+    assert tiny.weights.read_bytes() == CONTENT
+    widget.fetch_again("nano")
+    assert "comes with napari-sam" in said(widget)

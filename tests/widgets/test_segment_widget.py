@@ -8,89 +8,20 @@ import warnings
 import weakref
 
 import numpy as np
-import pytest
 from napari.layers import Points
-from qtpy.QtCore import QEvent, QPoint, Qt
-from qtpy.QtTest import QTest
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QApplication, QPushButton
+from tools.hand import CONTROL, SHIFT
 
 import napari_sam
 from napari_sam.widgets import segment
+from napari_sam.widgets.advanced import Advanced
+from napari_sam.widgets.banner import Banner
 from napari_sam.widgets.installed import installed
 from napari_sam.widgets.segment import SegmentWidget
 from napari_sam.widgets.sentences import Sentences
 
-NO_KEY = Qt.KeyboardModifier.NoModifier
-SHIFT = Qt.KeyboardModifier.ShiftModifier
-CONTROL = Qt.KeyboardModifier.ControlModifier
 PATIENCE_MS = 30_000  # a busy machine is no failure
-
-
-@pytest.fixture
-def window(make_napari_viewer, picture, model, qtbot):
-    """A viewer on screen with an image; its session uses the quick model."""
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1200, 700)
-    viewer.add_image(picture, name="cells")
-    napari_sam.session(viewer).model = model
-    qtbot.wait(50)
-    viewer.reset_view()
-    qtbot.wait(50)
-    return viewer
-
-
-@pytest.fixture
-def open_dock(window, qtbot):
-    def open_it():
-        widget = SegmentWidget(window)
-        dock = window.window.add_dock_widget(widget, name="Segment")
-        qtbot.wait(100)
-        window.reset_view()
-        qtbot.wait(50)
-        return dock, widget
-
-    return open_it
-
-
-class Hand:
-    """A hand on mouse and keyboard, over the canvas."""
-
-    def __init__(self, viewer, qtbot):
-        self._viewer, self._qtbot = viewer, qtbot
-        widgets = QApplication.allWidgets()
-        self._canvas = next(w for w in widgets if type(w).__name__ == "CanvasBackendDesktop")
-
-    def at(self, place):
-        size = np.array([self._canvas.height(), self._canvas.width()])
-        center = np.array(self._viewer.scene.camera.center[-2:])
-        y, x = (np.array(place) - center) * self._viewer.scene.camera.zoom + size / 2
-        return QPoint(round(x), round(y))
-
-    def move(self, place, modifier=NO_KEY):
-        QTest.mouseMove(self._canvas, self.at(place))
-        self._qtbot.wait(20)
-
-    def click(self, place, modifier=NO_KEY):
-        self.move(place)
-        QTest.mouseClick(self._canvas, Qt.MouseButton.LeftButton, modifier, self.at(place))
-        self._qtbot.wait(20)
-
-    def drag(self, start, stop):
-        self.move(start)
-        QTest.mousePress(self._canvas, Qt.MouseButton.LeftButton, NO_KEY, self.at(start))
-        for share in (0.3, 0.6, 1.0):
-            self.move(np.array(start) + share * (np.array(stop) - np.array(start)))
-        QTest.mouseRelease(self._canvas, Qt.MouseButton.LeftButton, NO_KEY, self.at(stop))
-        self._qtbot.wait(20)
-
-    def key(self, key, modifier=NO_KEY):
-        QTest.keyClick(self._canvas, key, modifier)
-        self._qtbot.wait(20)
-
-
-@pytest.fixture
-def hand(window, qtbot):
-    return Hand(window, qtbot)
 
 
 def test_hover_click_correct_keep_undo(window, open_dock, hand, qtbot):
@@ -267,9 +198,8 @@ def test_closing_the_window_while_encoding(window, open_dock, hand, model):
     may_go.set()
 
 
-def said(widget):
-    status, _ = widget.findChildren(Sentences)
-    return status.text
+def said(widget, name="status"):
+    return widget.findChild(Sentences, name).text
 
 
 def test_going_back_to_another_model_waits_for_none(window, open_dock, hand, qtbot, model):
@@ -291,7 +221,7 @@ def test_going_back_to_another_model_waits_for_none(window, open_dock, hand, qtb
 def test_notes_on_the_image_and_warnings_are_shown(window, open_dock, hand, qtbot, model):
     _, widget = open_dock()
     session = napari_sam.session(window)
-    _, notes = widget.findChildren(Sentences)
+    notes = widget.findChild(Sentences, "notes")
     hand.click((100, 120))
     qtbot.waitUntil(lambda: session.mask is not None, timeout=PATIENCE_MS)
     assert notes.isHidden()
@@ -335,11 +265,16 @@ def test_damaged_weights_are_a_sentence_and_open_once_they_are_there(
 
 
 def test_3d_says_what_to_do(window, open_dock, hand):
-    open_dock()
+    _, widget = open_dock()
     window.dims.ndisplay = 3
     hand.click((100, 120))
     assert "Switch to 2-D" in napari_sam.session(window).status
     assert napari_sam.session(window).draft.is_empty
+    banner = widget.findChild(Banner)
+    assert "Switch to 2-D" in said(widget, "notice")
+    banner.findChild(QPushButton).click()
+    assert window.dims.ndisplay == 2
+    assert banner.isHidden()
 
 
 def test_two_windows(window, open_dock, make_napari_viewer, picture):
@@ -352,7 +287,11 @@ def test_two_windows(window, open_dock, make_napari_viewer, picture):
     assert napari_sam.session(window).hovered is None
 
 
-def test_it_fits_a_small_screen(open_dock):
+def test_it_fits_a_small_screen(window, open_dock):
+    """With all that can be open; of 768 rows, title bar, menu, tabs and status take 100."""
     _, widget = open_dock()
-    assert widget.minimumSizeHint().height() < 500
+    widget.findChild(Advanced).expand()
+    window.dims.ndisplay = 3
+    assert not widget.findChild(Banner).isHidden()
+    assert widget.minimumSizeHint().height() < 668
     assert widget.minimumSizeHint().width() < 330

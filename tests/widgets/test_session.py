@@ -187,9 +187,8 @@ def test_an_object_under_others_is_not_written(session):
     session.choose(2)
     session.commit()
     session.click(50, 50)
-    session.choose(0)
     assert session.commit() is None
-    assert "Nothing to write" in session.status
+    assert "Object 1 is here already" in session.status
     assert session.next_label == 2
     assert not session.draft.is_empty
 
@@ -555,3 +554,38 @@ def test_hovering_again_at_another_resolution_asks_again(session, asked):
     session.step = 2
     session.hover(100, 120, wait=False)
     assert len(asked) == 2
+
+
+def test_a_click_where_the_cursor_rests_is_answered_by_the_outline(session, asked):
+    session.hover(50, 50, wait=False)
+    answer(session, asked.pop())
+    shown, _, _ = session.hovered
+    session.click(50, 50, wait=False)
+    assert not asked
+    assert session.mask is shown
+    session.undo(wait=False)
+    session.redo(wait=False)
+    assert session.mask is shown
+
+
+def test_a_click_elsewhere_is_asked(session, asked):
+    session.hover(50, 50, wait=False)
+    answer(session, asked.pop())
+    session.click(50, 50.5, wait=False)
+    assert len(asked) == 1
+
+
+def test_previews_lie_above_the_image_that_is_chosen(session, viewer, picture):
+    session.hover(50, 50)
+    above = viewer.add_image(picture, name="above")
+    session.image = above
+    session.hover(50, 50)
+    assert viewer.layers.index("hover") > viewer.layers.index("above")
+
+
+def test_clicks_do_not_reach_far_beyond_the_image(session, viewer):
+    session.click(50, 50)
+    session.click(190, 230)
+    low, high = viewer.layers.extent.world
+    assert (low > -10).all()
+    assert (high < (210, 250)).all()

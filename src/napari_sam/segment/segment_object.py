@@ -89,9 +89,11 @@ def segment_object(
     _check(prompts, embeddings.image.shape_yx)
     window = first_window(embeddings, prompts, plane, step, object_diameter)
     found = _look(embeddings, window, prompts, multimask, step)
-    if follow and prompts.box is None:
-        found = _follow(embeddings, window, found, prompts, multimask, step)
-    return found
+    if prompts.box is not None:
+        return found
+    if follow:
+        return _follow(embeddings, window, found, prompts, multimask, step)
+    return replace(found, is_cut=_is_cut(embeddings, window, found))
 
 
 def is_ambiguous(prompts: Prompts) -> bool:

@@ -1,10 +1,10 @@
-"""What few users change: how finely the model looks, behind a line that opens."""
+"""What few users change: how finely the model looks, and what it is told; opens on demand."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QComboBox, QFormLayout, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
 from superqt import QCollapsible
 
 from napari_sam.widgets.links import Links
@@ -29,8 +29,15 @@ DIAMETER_TIP = (
 )
 
 
+NEIGHBORS_TIP = (
+    "Where a mask runs into kept objects, they are given to the model as negative points, and it "
+    "is asked again. Kept objects stay whole in any case, unless the rule for overlaps says "
+    "otherwise."
+)
+
+
 class Advanced(QCollapsible):
-    """Resolution and size of objects of a session.
+    """Resolution, size of objects and neighbors of a session.
 
     Parameters
     ----------
@@ -53,15 +60,19 @@ class Advanced(QCollapsible):
         self._diameter.setSuffix(" px")
         self._diameter.setKeyboardTracking(False)
         self._diameter.setToolTip(DIAMETER_TIP)
+        self._neighbors = QCheckBox("Neighbors are negatives")
+        self._neighbors.setToolTip(NEIGHBORS_TIP)
         content = QWidget()
         form = QFormLayout(content)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Resolution", self._step)
         form.addRow("Object diameter", self._diameter)
+        form.addRow(self._neighbors)
         self.addWidget(content)
         links.add(session.layers_changed, self._show)
         self._step.activated.connect(self._choose_step)
         self._diameter.valueChanged.connect(self._choose_diameter)
+        self._neighbors.clicked.connect(self._choose_neighbors)
         self._show()
 
     def _choose_step(self, index: int) -> None:
@@ -72,6 +83,10 @@ class Advanced(QCollapsible):
         with self._session.telling():
             self._session.object_diameter = diameter or None
 
+    def _choose_neighbors(self, are_negatives: bool) -> None:
+        with self._session.telling():
+            self._session.neighbors = are_negatives
+
     def _show(self, event: Any = None) -> None:
         steps = list(RESOLUTIONS.values())
         step = self._session.step
@@ -79,3 +94,4 @@ class Advanced(QCollapsible):
         self._diameter.blockSignals(True)
         self._diameter.setValue(round(self._session.object_diameter or 0))
         self._diameter.blockSignals(False)
+        self._neighbors.setChecked(self._session.neighbors)

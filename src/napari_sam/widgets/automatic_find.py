@@ -17,6 +17,7 @@ from napari_sam.masks.mask import Mask
 from napari_sam.masks.mask_table import MaskTable
 from napari_sam.widgets.automatic_how import How
 from napari_sam.widgets.predictor import Predictor
+from napari_sam.widgets.transcript import call_text
 
 if TYPE_CHECKING:
     from napari_sam.embedding import Embeddings, TileGrid
@@ -95,6 +96,14 @@ class Found:
     cost: Cost
 
     @property
+    def defaults(self) -> Thresholds:
+        """The thresholds that suit the mode and the model."""
+        settings = self.settings
+        return Thresholds(
+            settings.pred_iou or 0, settings.stability or 0, overlap=settings.overlap or 0
+        )
+
+    @property
     def is_complete(self) -> bool:
         """Whether all that was asked for has been searched."""
         return self.n_tiles == self.n_wanted
@@ -139,6 +148,28 @@ class Finding:
     def stop(self) -> None:
         """End after the tile that is being searched; what was found is still told."""
         self._is_stopped.set()
+
+    def answer(self, thresholds: Thresholds | None = None) -> MaskTable:
+        """Return the candidates that pass thresholds; by default, those that suit the model."""
+        *_, found = self.iter_answer()
+        if not isinstance(found, Found):
+            raise ValueError("Nothing could be searched: the image is not open.")
+        passed = found.defaults if thresholds is None else thresholds
+        return found.table.select(found.knobs.rows(passed))
+
+    def as_python(self, thresholds: Thresholds) -> str:
+        """Return the command of a session that finds the same."""
+        how = self.how
+        return call_text(
+            "session.find",
+            self.screen,
+            pixel=self.pixel,
+            plane=self.plane or None,
+            mode=how.mode,
+            points_per_side=how.points_per_side,
+            step=how.step,
+            thresholds=thresholds,
+        )
 
     def iter_answer(self) -> Iterator[str | Searching | Found]:
         """Yield what is being done, how far it is, and what was found: more and more of it."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.masks.paint import paint
+from napari_sam.widgets.drawn_once import drawn_once
 from napari_sam.widgets.layers import place, placement
 
 if TYPE_CHECKING:
@@ -55,18 +56,14 @@ class CandidatesLayer:
         (y0, x0), (y1, x1) = shown.boxes[:, :2].min(axis=0), shown.boxes[:, 2:].max(axis=0)
         numbers = 1 + rows % MOST_COLORS
         picture = paint(shown, rows, (int(y0), int(x0), int(y1), int(x1)), labels=numbers)
-        self._draw(picture.astype(np.uint16)[(None,) * len(plane)])
         corner = np.array([*plane, y0 * found.thinning, x0 * found.thinning], float)
-        place(self.layer, placement(image_layer, corner, found.thinning))
+        with drawn_once(self.layer):
+            self.layer.data = picture.astype(np.uint16)[(None,) * len(plane)]
+            self.layer.editable = False  # new data allow it again
+            place(self.layer, placement(image_layer, corner, found.thinning))
 
     def hide(self) -> None:
         """Show nothing; the layer stays, empty."""
         if self.layer is not None and self.layer.data.any():
-            self._draw(np.zeros((1,) * self.layer.ndim, np.uint16))
-
-    def _draw(self, data: NDArray[np.uint16]) -> None:
-        """Change what the layer shows, without a thumbnail: the layer list is slow to paint it."""
-        if self.layer is not None:
-            with self.layer.events.thumbnail.blocker():
-                self.layer.data = data
-            self.layer.editable = False  # new data allow it again
+            with drawn_once(self.layer):
+                self.layer.data = np.zeros((1,) * self.layer.ndim, np.uint16)

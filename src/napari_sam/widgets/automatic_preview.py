@@ -44,7 +44,10 @@ MODE_NAMES = {
     "grid": "grid",
     "watershed": "watershed",
 }
-STEPS = (None, 2.0, 4.0, 8.0, 16.0)
+STEPS = (0.25, 0.5, None, 2.0, 4.0, 8.0, 16.0)
+SMALL_SAMPLES = 14
+"""Objects that the model sees as smaller than this are found better when they are magnified."""
+
 STEP_TIP = "How finely the model looks at the image. Objects should be well smaller than its view."
 POINTS_TIP = "Points of the grid along each side of what the model sees at once."
 PREVIEW_TIP = "Find the objects on screen. Nothing is written before you keep them."
@@ -98,6 +101,7 @@ class AutomaticPreview(QWidget):
         self._mode.setToolTip("How objects are found.")
         for step in STEPS:
             self._step.addItem("full" if step is None else resolution_text(step), step)
+        self._step.setCurrentIndex(STEPS.index(None))
         self._step.setToolTip(STEP_TIP)
         self._points.setRange(1, 128)
         self._points.setValue(32)
@@ -211,9 +215,13 @@ class AutomaticPreview(QWidget):
         self._draw()
         n_kept = 0
         with self._session.telling():
+            finding = self.found.finding
+            is_whole = self.found.is_complete
             n_kept = (
                 self._session.commit_all(
-                    self.found.table.select(self._rows), plane=self.found.finding.plane
+                    self.found.table.select(self._rows),
+                    plane=finding.plane,
+                    source=finding.as_python(self._knobs.thresholds) if is_whole else "",
                 )
                 or 0
             )
@@ -266,7 +274,7 @@ class AutomaticPreview(QWidget):
         self._knobs.set_table(
             found.table,
             found.floors,
-            None if is_like else with_floors(defaults(found), found.floors),
+            None if is_like else with_floors(found.defaults, found.floors),
         )
         self._draw()
         if found.is_complete or not self._lane.current:
@@ -300,14 +308,6 @@ class AutomaticPreview(QWidget):
         self._count.setText(count_text(self.found, len(self._rows), is_stale, self._is_kept))
 
 
-def defaults(found: Found) -> Thresholds:
-    """Return the thresholds that suit the mode and the model."""
-    settings = found.settings
-    return Thresholds(
-        settings.pred_iou or 0, settings.stability or 0, overlap=settings.overlap or 0
-    )
-
-
 def count_text(found: Found | None, n_rows: int, is_stale: bool, is_kept: bool) -> str:
     """Return how many candidates are kept, or what to do next."""
     if found is None:
@@ -334,7 +334,20 @@ def describe(found: Found) -> str:
             else f"{n} of {on_screen:,} tiles"
         )
         return f"{part}, by {mode}. Zoom in to see all that is on screen."
-    return f"All on screen, by {mode}: {n:,} tile{'s' if n > 1 else ''}."
+    all_of_it = f"All on screen, by {mode}: {n:,} tile{'s' if n > 1 else ''}."
+    return f"{all_of_it} {small_hint(found)}".strip()
+
+
+def small_hint(found: Found) -> str:
+    """Return what to do if most objects are so small that the model misses some; else ""."""
+    step = found.settings.step or 1.0
+    if not len(found.table) or step <= min(filter(None, STEPS)):
+        return ""
+    diameter = float(np.median(np.sqrt(found.table.areas)))
+    if diameter >= SMALL_SAMPLES * step:
+        return ""
+    finer = resolution_text(step / 2)
+    return f"Objects of some {diameter:.0f} px are small for it: try the resolution {finer}."
 
 
 def _row(*widgets: QWidget, stretches: tuple[int, ...]) -> QHBoxLayout:

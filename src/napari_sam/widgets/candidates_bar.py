@@ -21,6 +21,10 @@ STYLE = """
 QToolButton { border: 2px solid transparent; border-radius: 3px; padding: 2px; }
 QToolButton:checked { border-color: rgb(86, 180, 233); }
 """
+TIP = "The {} mask that the prompts may mean, and its predicted IoU. Alt + wheel: the next one."
+PREFERRED_TIP = (
+    "Chosen by hand, so new objects begin with the {} mask. Press again to have the model choose."
+)
 
 
 class CandidatesBar(QWidget):
@@ -35,21 +39,22 @@ class CandidatesBar(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
-        for index, size in enumerate(SIZES):
+        for index in range(len(SIZES)):
             button = QToolButton()
             button.setCheckable(True)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
             button.setIconSize(QSize(SIDE, SIDE))
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            button.setToolTip(f"The {size} mask that the clicks may mean, and its predicted IoU.")
             button.setMinimumWidth(SIDE + 16)
             self._group.addButton(button, index)
             row.addWidget(button, 1)
         self._group.idClicked.connect(self.chosen)
         self.show_candidates(None, 0)
 
-    def show_candidates(self, candidates: Candidates | None, rank: int) -> None:
-        """Show candidates, small to large; the one at `rank` as chosen."""
+    def show_candidates(
+        self, candidates: Candidates | None, rank: int, preferred: int | None = None
+    ) -> None:
+        """Show candidates, small to large: that at `rank` as chosen, `preferred` with a star."""
         masks = list(candidates or ())
         names = SIZES if len(masks) != 1 else ("mask",)
         self._group.setExclusive(False)
@@ -58,18 +63,30 @@ class CandidatesBar(QWidget):
             button.setEnabled(there)
             button.setChecked(there and index == rank)
             mask = masks[index] if there else None
-            button.setIcon(_icon(mask, masks))
+            button.setIcon(_icon(mask, masks, self.devicePixelRatioF()))
             name = names[index] if index < len(names) else "–"
-            button.setText(f"{name}\n{mask.predicted_iou:.2f}" if mask else f"{name}\n")
+            is_preferred = index == preferred and name in SIZES
+            button.setText(f"{name}{' ★' * is_preferred}\n{_score_text(mask)}")
+            button.setToolTip((PREFERRED_TIP if is_preferred else TIP).format(name))
         self._group.setExclusive(bool(masks))
 
 
-def _icon(mask: Mask | None, masks: list[Mask]) -> QIcon:
-    """Draw a mask in the box around all of them, so that their sizes compare."""
-    picture = np.full((SIDE, SIDE, 4), GROUND_RGBA, np.uint8)
+def _score_text(mask: Mask | None) -> str:
+    """Return the predicted IoU; nothing, if it is not known, as of objects found elsewhere."""
+    return f"{mask.predicted_iou:.2f}" if mask and np.isfinite(mask.predicted_iou) else ""
+
+
+def _icon(mask: Mask | None, masks: list[Mask], ratio: float) -> QIcon:
+    """Draw a mask in the box around all of them, so that their sizes compare.
+
+    `ratio` is how many pixels of the screen one of Qt's takes.
+    """
+    side = round(SIDE * ratio)
+    picture = np.full((side, side, 4), GROUND_RGBA, np.uint8)
     if mask is not None:
-        picture[thumbnail(mask, masks, SIDE)] = MASK_RGBA
-    image = QImage(picture.tobytes(), SIDE, SIDE, 4 * SIDE, QImage.Format.Format_RGBA8888)
+        picture[thumbnail(mask, masks, side)] = MASK_RGBA
+    image = QImage(picture.tobytes(), side, side, 4 * side, QImage.Format.Format_RGBA8888)
+    image.setDevicePixelRatio(ratio)
     return QIcon(QPixmap.fromImage(image))
 
 

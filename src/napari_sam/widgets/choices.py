@@ -12,7 +12,7 @@ from psygnal import Signal
 
 from napari_sam.widgets.draft import NO_IMAGE
 from napari_sam.widgets.labels_layer import ShownLabels
-from napari_sam.widgets.layers import iter_images
+from napari_sam.widgets.layers import check_layer, foremost_image
 from napari_sam.widgets.looking import StepChoice, parse_diameter, parse_step, zoom_step
 from napari_sam.widgets.predictor import Predictor
 from napari_sam.widgets.source import Source
@@ -45,6 +45,9 @@ class Choices(ABC):
         self._target = Target()
         self._step: StepChoice = "zoom"
         self._object_diameter: float | None = None
+        self._turbo = False
+        self._neighbors = True
+        self._preferred_rank: int | None = None
 
     @property
     def viewer(self) -> ViewerModel:
@@ -62,6 +65,8 @@ class Choices(ABC):
     @image.setter
     def image(self, layer: ImageLayer | None) -> None:
         if layer is not self._source.layer:
+            if layer is not None:
+                check_layer(self.viewer, layer, "Image")
             self._open(layer)
             self.labels = None
 
@@ -73,6 +78,7 @@ class Choices(ABC):
     @labels.setter
     def labels(self, layer: Labels | None) -> None:
         if layer is not None:
+            check_layer(self.viewer, layer, "Labels")
             ShownLabels(layer).check(self._predictor.image)
         self._target.layer = layer
         self._on_choice()
@@ -152,6 +158,46 @@ class Choices(ABC):
         self._target.overlap = rule
 
     @property
+    def turbo(self) -> bool:
+        """Whether the first click keeps at once what the hover outline shows."""
+        return self._turbo
+
+    @turbo.setter
+    def turbo(self, is_on: bool) -> None:
+        self._turbo = bool(is_on)
+        self.layers_changed.emit()
+
+    @property
+    def neighbors(self) -> bool:
+        """Whether kept objects that a mask runs into become negative points, and it is asked again.
+
+        They stay whole in any case, unless `overlap` says otherwise.
+        """
+        return self._neighbors
+
+    @neighbors.setter
+    def neighbors(self, are_negatives: bool) -> None:
+        if bool(are_negatives) != self._neighbors:
+            self._neighbors = bool(are_negatives)
+            self._on_choice(asks_anew=True)
+
+    @property
+    def preferred_rank(self) -> int | None:
+        """Which candidate new objects begin with: 0 is the smallest; None: the one rated best.
+
+        Choosing a candidate sets it.
+        """
+        return self._preferred_rank
+
+    @preferred_rank.setter
+    def preferred_rank(self, rank: int | None) -> None:
+        if rank is not None and rank < 0:
+            raise ValueError(f"The rank is {rank}; expected 0 (smallest), 1, 2, or None (best).")
+        if rank != self._preferred_rank:
+            self._preferred_rank = rank
+            self.layers_changed.emit()
+
+    @property
     def next_label(self) -> int:
         """The id that the next commit writes."""
         return self._target.next_label
@@ -159,7 +205,12 @@ class Choices(ABC):
     @property
     def is_counted(self) -> bool:
         """Whether `next_label` is known without looking the labels through."""
-        return self._target.uncounted is None
+        return self._target.is_counted
+
+    @property
+    def n_ids_left(self) -> int | None:
+        """How many more objects the type of the labels can number; None if not counted yet."""
+        return self._target.n_ids_left if self.is_counted else None
 
     @property
     def notes(self) -> str:
@@ -172,9 +223,9 @@ class Choices(ABC):
         return self._source.predictor
 
     def adopt_image(self) -> None:
-        """Take the topmost image layer of the viewer, if no image has been chosen."""
-        if self.image is None and (images := list(iter_images(self.viewer))):
-            self.image = images[-1]
+        """Take the topmost image layer that is not hidden, if no image has been chosen."""
+        if self.image is None and (layer := foremost_image(self.viewer)) is not None:
+            self.image = layer
 
     @property
     def _predictor(self) -> Predictor:
@@ -183,6 +234,13 @@ class Choices(ABC):
         if self._source.predictor is None:
             raise ValueError(NO_IMAGE)
         return self._source.predictor
+
+    def _choices_as_python(self) -> dict[str, str]:
+        """Return what has been chosen, as a script sets it."""
+        layer = self._target.layer
+        labels = "None" if layer is None else f"viewer.layers[{layer.name!r}]"
+        values = ("model", "object_diameter", "overlap", "neighbors", "preferred_rank")
+        return {name: repr(getattr(self, name)) for name in values} | {"labels": labels}
 
     @abstractmethod
     def keep(self, predictor: Predictor) -> None:

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from napari_sam.prompts import Prompts
+from napari_sam.masks import Candidates
+from napari_sam.prompts import MaskPrompt, Prompts
+from napari_sam.prompts.strokes import fill_outline
 
 if TYPE_CHECKING:
-    from napari_sam.masks import Candidates, Mask
+    from napari_sam.masks import Mask
 
 NO_IMAGE = "Open an image to begin, or a sample: File ▸ Open Sample."
 READY = "Click an object. Shift+click what does not belong to it."
@@ -30,12 +33,27 @@ class Draft:
         None while they are being computed.
     rank : int
         Which candidate is chosen; 0 is the smallest.
+    old : (int, Mask), optional
+        The kept object that has been opened again: its label and its pixels. None: this is a new
+        one.
     """
 
     plane: tuple[int, ...] = ()
     prompts: Prompts = field(default_factory=Prompts)
     candidates: Candidates | None = None
     rank: int = 0
+    old: tuple[int, Mask] | None = None
+
+    @classmethod
+    def reopened(cls, label: int, plane: tuple[int, ...], prompts: Prompts, mask: Mask) -> Draft:
+        """Return the draft of a kept object: its mask as it is, and the prompts to change it by."""
+        logits = MaskPrompt.from_mask(mask.array, *mask.box[:2])
+        return cls(plane, prompts, Candidates((replace(mask, logits=logits),)), old=(label, mask))
+
+    @property
+    def label(self) -> int | None:
+        """Label of the kept object that has been opened again; None: this is a new one."""
+        return None if self.old is None else self.old[0]
 
     @property
     def mask(self) -> Mask | None:
@@ -56,27 +74,42 @@ class Draft:
         """Return a draft without prompts."""
         return Draft(self.plane)
 
-    def with_point(self, y: float, x: float, positive: bool, shape_yx: tuple[int, int]) -> Draft:
-        """Return the draft with one more point; the mask so far goes along as a prompt.
+    def with_points(self, points: ArrayLike, positive: bool, shape_yx: tuple[int, int]) -> Draft:
+        """Return the draft with more points (N, 2); the mask so far goes along as a prompt.
 
         Raises
         ------
         ValueError
-            If the point is outside the image, or the first of all is negative.
+            If a point is outside the image, or the first of all are negative.
         """
         height, width = shape_yx
-        if not (-0.5 <= y < height - 0.5 and -0.5 <= x < width - 0.5):
-            raise ValueError(f"({y:.1f}, {x:.1f}) lies outside the image of {height} × {width} px.")
+        for y, x in np.asarray(points, float).reshape(-1, 2):
+            if not (-0.5 <= y < height - 0.5 and -0.5 <= x < width - 0.5):
+                raise ValueError(
+                    f"({y:.1f}, {x:.1f}) lies outside the image of {height} × {width} px."
+                )
         if self.is_empty and not positive:
             raise ValueError("Begin with a click on the object; Shift+click then takes parts away.")
         prompts = self.prompts if self.mask is None else self.prompts.with_mask(self.mask.logits)
-        return Draft(self.plane, prompts.with_point(y, x, positive))
+        return self._asking(prompts.with_points(points, positive))
 
     def with_box(self, box: tuple[float, float, float, float], shape_yx: tuple[int, int]) -> Draft:
         """Return the draft with a box (y0, x0, y1, x1), cut at the border of the image."""
         bottom, right = (side - 1 for side in shape_yx)
         inside = np.clip(box, 0, [bottom, right, bottom, right])
-        return Draft(self.plane, self.prompts.with_box(inside).with_mask(None))
+        return self._asking(self.prompts.with_box(inside).with_mask(None))
+
+    def with_outline(self, path: ArrayLike, shape_yx: tuple[int, int]) -> Draft:
+        """Return the draft with the inside of a closed outline (N, 2), cut at the border, as mask.
+
+        Raises
+        ------
+        ValueError
+            If the outline encloses nothing of the image.
+        """
+        inside = np.clip(path, 0, np.array(shape_yx) - 1)
+        mask, box = fill_outline(inside)
+        return self._asking(self.prompts.with_box(box).with_mask(mask))
 
     def without_point(self, index: int) -> Draft:
         """Return the draft without one point; empty, if nothing tells any more what is meant."""
@@ -89,15 +122,24 @@ class Draft:
     def _reduced_to(self, prompts: Prompts) -> Draft:
         if not len(prompts.positives) and prompts.box is None:
             return self.emptied()
-        return Draft(self.plane, prompts.with_mask(None))
+        return self._asking(prompts.with_mask(None))
 
-    def answered(self, candidates: Candidates) -> Draft:
-        """Return this draft with its candidates, of which the best is chosen."""
-        return replace(self, candidates=candidates, rank=candidates.best_index if candidates else 0)
+    def _asking(self, prompts: Prompts) -> Draft:
+        """Return the draft with other prompts, which are not answered yet."""
+        return replace(self, prompts=prompts, candidates=None, rank=0)
+
+    def answered(self, candidates: Candidates, rank: int | None = None) -> Draft:
+        """Return this draft with its candidates, of which `rank`, or else the best, is chosen."""
+        chosen = candidates.index_of(rank) if candidates else 0
+        return replace(self, candidates=candidates, rank=chosen)
 
     def unanswered(self) -> Draft:
         """Return this draft without candidates, to ask again."""
         return replace(self, candidates=None, rank=0)
+
+    def thinned(self) -> Draft:
+        """Return this draft as little more than its prompts."""
+        return replace(self, prompts=self.prompts.with_mask(None), candidates=None, rank=0)
 
     def chosen(self, rank: int) -> Draft:
         """Return this draft with another candidate chosen, the nearest there is to `rank`."""
@@ -112,6 +154,9 @@ class Draft:
             return "Segmenting …"
         if self.mask is None:
             return self.candidates.note or "The model finds nothing here. Add a click, or a box."
-        keeps = "Enter keeps it" if label is None else f"Enter keeps it as object {label}"
+        if self.label is not None:
+            keeps = f"Enter replaces object {self.label}, Esc leaves it"
+        else:
+            keeps = "Enter keeps it" if label is None else f"Enter keeps it as object {label}"
         text = f"{self.mask.area:,} px. {keeps}."
         return f"{text} {self.candidates.note}".strip()

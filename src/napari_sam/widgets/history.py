@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_sam.widgets.draft import Draft
-    from napari_sam.widgets.target import Written
+    from napari_sam.widgets.target import PackedWritten, Written
+
+
+N_WHOLE = 50
+"""Of so many steps the candidates are kept, which take some hundred kilobytes each."""
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What one command changed: the draft, and the labels if it was a commit."""
+    """What one command changed, and how to do it again.
+
+    Parameters
+    ----------
+    before, after : Draft
+        The object being made.
+    written : tuple of Written
+        What changed in the labels, one after the other.
+    calls : tuple of str
+        The command as Python, and those that amended it.
+    choices : mapping
+        The choices of the session that it was done with, as Python.
+    """
 
     before: Draft
     after: Draft
-    written: Written | None = None
+    written: tuple[Written | PackedWritten, ...] = ()
+    calls: tuple[str, ...] = ()
+    choices: Mapping[str, str] = field(default_factory=dict)
+
+    def thinned(self) -> Step:
+        """Return the step in little memory: its drafts are answered anew when they are needed."""
+        before, after = self.before.thinned(), self.after.thinned()
+        written = tuple(one.packed() for one in self.written)
+        return replace(self, before=before, after=after, written=written)
 
 
 class History:
@@ -34,11 +59,34 @@ class History:
         """Add a step just done; what was undone before it is forgotten."""
         self._done.append(step)
         self._undone.clear()
+        if len(self._done) > N_WHOLE:
+            self._done[-1 - N_WHOLE] = self._done[-1 - N_WHOLE].thinned()
 
-    def amend(self, after: Draft) -> None:
-        """Note what has become of the draft since the last step."""
+    def amend(self, after: Draft, *calls: str) -> None:
+        """Note what has become of the draft since the last step, and what was done to it."""
         if self._done:
-            self._done[-1] = replace(self._done[-1], after=after)
+            last = self._done[-1]
+            self._done[-1] = replace(last, after=after, calls=(*last.calls, *calls))
+
+    def drop_last(self) -> Step | None:
+        """Forget the last step, for good, and return it."""
+        return self._done.pop() if self._done else None
+
+    def join(self, n_before: int) -> None:
+        """Make one step of all but the first `n_before`."""
+        joined = self._done[n_before:]
+        if len(joined) < 2:
+            return
+        written = tuple(one for step in joined for one in step.written)
+        calls = tuple(call for step in joined for call in step.calls)
+        self._done[n_before:] = [
+            replace(joined[0], after=joined[-1].after, written=written, calls=calls)
+        ]
+
+    @property
+    def done(self) -> tuple[Step, ...]:
+        """The steps that can be undone, the oldest first."""
+        return tuple(self._done)
 
     @property
     def last(self) -> Step | None:

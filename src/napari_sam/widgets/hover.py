@@ -31,6 +31,13 @@ class Hover:
         self._answered = (request, candidates)
         return True
 
+    def answer_to(self, request: Request) -> Candidates | None:
+        """Return the last answer, if it is one to a click that asks the same."""
+        if self._answered is None:
+            return None
+        asked, candidates = self._answered
+        return candidates if asked.asks_as(request) and not candidates.is_cut else None
+
     def end(self) -> bool:
         """Forget all; tells whether there was anything."""
         was_on = self.request is not None
@@ -38,19 +45,36 @@ class Hover:
         return was_on
 
     @property
-    def shown(self) -> tuple[Mask, tuple[int, ...], bool] | None:
-        """The mask to outline, its plane, and whether the click that it stands for is positive."""
+    def n_candidates(self) -> int:
+        """How many masks there are to outline."""
+        return 0 if self._answered is None else len(self._answered[1])
+
+    def rank(self, preferred: int | None) -> int | None:
+        """Return which of them is outlined, 0 the smallest; None if there is none."""
+        return (
+            self._answered[1].index_of(preferred) if self._answered and self._answered[1] else None
+        )
+
+    def shown(self, rank: int | None) -> tuple[Mask, tuple[int, ...], bool] | None:
+        """Return the mask to outline, its plane, and whether its last point is a positive one.
+
+        `rank` is the preferred candidate; None: the best.
+        """
         if self._answered is None:
             return None
         request, candidates = self._answered
-        if not candidates or _fills_window(candidates, request.predictor.image.shape_yx):
+        if not candidates:
             return None
-        return candidates.best, request.plane, bool(request.prompts.labels[-1])
+        mask = candidates[candidates.index_of(rank)]
+        if _fills_window(mask, candidates, request.predictor.image.shape_yx):
+            return None
+        signs = request.prompts.labels
+        return mask, request.plane, not len(signs) or bool(signs[-1])
 
 
-def _fills_window(candidates: Candidates, shape_yx: tuple[int, int]) -> bool:
+def _fills_window(mask: Mask, candidates: Candidates, shape_yx: tuple[int, int]) -> bool:
     if candidates.window is None:
         return False
     y0, x0, y1, x1 = candidates.window.extent
     height, width = min(y1, shape_yx[0]) - max(y0, 0), min(x1, shape_yx[1]) - max(x0, 0)
-    return candidates.best.area > LARGEST_SHARE * height * width
+    return mask.area > LARGEST_SHARE * height * width

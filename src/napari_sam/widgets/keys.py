@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app_model.types import KeyCode, KeyMod
+from napari_sam.widgets.key_choices import key_choices, parse_key
+from napari_sam.widgets.tools import Tool
 
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-    from napari_sam.widgets.segment_session import SegmentSession
+    from napari_sam.widgets.hand import Hand
 
 
 @dataclass(frozen=True)
@@ -20,75 +21,181 @@ class Action:
 
     Parameters
     ----------
+    name : str
+        In the settings.
     title : str
         On the button.
-    key : int
-        As napari binds it.
-    key_text : str
-        As people read it.
+    default_key : str
+        As people write it; the user may have chosen another, see `key`.
     tip : str
         What it does, as a sentence.
     command : callable
-        What to do with the session, without waiting for the model.
+        What to do with the session of a hand, without waiting for the model.
     """
 
+    name: str
     title: str
-    key: int
-    key_text: str
+    default_key: str
     tip: str
-    command: Callable[[SegmentSession], object]
+    command: Callable[[Hand], object]
 
-    def run(self, session: SegmentSession) -> None:
+    @property
+    def key(self) -> str:
+        """The key, as people write it."""
+        return key_choices.text(self.name, self.default_key)
+
+    @property
+    def tooltip(self) -> str:
+        """What it does, and its key."""
+        return f"{self.tip} Key: {self.key}."
+
+    def run(self, hand: Hand) -> None:
         """Do it; what cannot be done is said in the status line."""
-        with session.telling():
-            self.command(session)
+        with hand.session.telling():
+            self.command(hand)
+
+
+def _toggle_turbo(hand: Hand) -> None:
+    hand.session.turbo = not hand.session.turbo
 
 
 KEEP = Action(
+    "keep",
     "Keep",
-    KeyCode.Enter,
     "Enter",
     "Write this object into the labels and begin the next.",
-    lambda session: session.commit(wait=False),
-)
-UNDO = Action(
-    "Undo",
-    KeyMod.CtrlCmd | KeyCode.KeyZ,
-    "Ctrl+Z",
-    "Take back the last click, box or kept object.",
-    lambda session: session.undo(wait=False),
-)
-REDO = Action(
-    "Redo",
-    KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ,
-    "Ctrl+Shift+Z",
-    "Do again what was undone.",
-    lambda session: session.redo(wait=False),
+    lambda hand: hand.session.commit(wait=False),
 )
 DROP = Action(
+    "drop",
     "Drop",
-    KeyCode.Escape,
-    "Esc",
-    "Drop the clicks and the box of this object.",
-    lambda session: session.clear(),
+    "Escape",
+    "Drop the prompts of this object; one that was opened again stays as it was.",
+    lambda hand: hand.session.clear(),
 )
-ACTIONS = (KEEP, UNDO, REDO, DROP)
+UNDO = Action(
+    "undo",
+    "Undo",
+    "Ctrl+Z",
+    "Take back the last prompt, or the last object kept or deleted.",
+    lambda hand: hand.session.undo(wait=False),
+)
+REDO = Action(
+    "redo",
+    "Redo",
+    "Ctrl+Shift+Z",
+    "Do again what was undone.",
+    lambda hand: hand.session.redo(wait=False),
+)
+DELETE = Action(
+    "delete",
+    "Delete",
+    "Delete",
+    "Delete the object opened again. With the key: or the one under the cursor.",
+    lambda hand: hand.delete(),
+)
+LARGER = Action(
+    "larger",
+    "Larger",
+    "Up",
+    "Take the next larger candidate. Alt + wheel does it too.",
+    lambda hand: hand.session.cycle(1),
+)
+SMALLER = Action(
+    "smaller",
+    "Smaller",
+    "Down",
+    "Take the next smaller candidate. Alt + wheel does it too.",
+    lambda hand: hand.session.cycle(-1),
+)
+TURBO = Action(
+    "turbo",
+    "Turbo",
+    "T",
+    "A click keeps at once what the outline under the cursor shows.",
+    _toggle_turbo,
+)
+NEXT = Action(
+    "next",
+    "Next",
+    "N",
+    "Go to the next object in the dock Objects that nobody has accepted.",
+    lambda hand: hand.review.next(),
+)
+PREVIOUS = Action(
+    "previous",
+    "Previous",
+    "Shift+N",
+    "Go back to the object before that nobody has accepted.",
+    lambda hand: hand.review.next(-1),
+)
+ACCEPT = Action(
+    "accept",
+    "Accept",
+    "Y",
+    "Note that this object is right, and go to the next.",
+    lambda hand: hand.review.accept(),
+)
+TOOLS = {
+    tool: Action(tool.value, tool.value.capitalize(), key, tip, command)
+    for tool, key, tip, command in (
+        (
+            Tool.CLICK,
+            "1",
+            "Click an object; Shift+click what does not belong to it; click a point to drop it.",
+            lambda hand: hand.take(Tool.CLICK),
+        ),
+        (
+            Tool.BOX,
+            "2",
+            "Draw a rectangle around an object.",
+            lambda hand: hand.take(Tool.BOX),
+        ),
+        (
+            Tool.SCRIBBLE,
+            "3",
+            "Draw a line over an object; with Shift, over what does not belong to it.",
+            lambda hand: hand.take(Tool.SCRIBBLE),
+        ),
+        (
+            Tool.LASSO,
+            "4",
+            "Draw around an object, as roughly as you like.",
+            lambda hand: hand.take(Tool.LASSO),
+        ),
+    )
+}
+REVIEW = (NEXT, PREVIOUS, ACCEPT)
+ACTIONS = (KEEP, DROP, UNDO, REDO, DELETE, LARGER, SMALLER, TURBO, *TOOLS.values(), *REVIEW)
 
 
-def bind_keys(layer: Layer, session: SegmentSession) -> None:
+def bind_keys(layer: Layer, hand: Hand) -> None:
     """Bind the keys on one layer of the plugin; they act while that layer is the active one.
 
     napari asks the active layer first, so keys bound on the viewer would not arrive, and layers
-    of the user keep all their own.
+    of the user keep all their own. What was bound before is forgotten.
     """
-    for action in ACTIONS:
-        layer.bind_key(action.key, _pressing(action, session), overwrite=True)
+    layer.keymap = {"Shift": _holding(hand.hold_shift), "Space": _holding(hand.hold_space)}
+    for action in reversed(ACTIONS):  # of two with the same key, the first has it
+        if (binding := parse_key(action.key)) is not None:
+            layer.bind_key(binding, _pressing(action, hand), overwrite=True)
 
 
-def _pressing(action: Action, session: SegmentSession) -> Callable[[Layer], None]:
+def _pressing(action: Action, hand: Hand) -> Callable[[Layer], None]:
     """Return the function that a key calls; napari wants one with a name."""
 
     def press(layer: Layer) -> None:
-        action.run(session)
+        action.run(hand)
 
     return press
+
+
+def _holding(hold: Callable[[bool], None]) -> Callable[[Layer], Iterator[None]]:
+    """Return the generator that napari runs to its first stop, and on when the key is released."""
+
+    def press_and_release(layer: Layer) -> Iterator[None]:
+        hold(True)
+        yield
+        hold(False)
+
+    return press_and_release

@@ -1,8 +1,9 @@
-"""Work off the main thread: one request at a time, and of those that wait only the latest."""
+"""Work off the main thread: one request at a time, and of those that wait mostly the latest."""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,6 +40,12 @@ class Lane(QObject):
 
     A request for a click holds all clicks before it, so to keep only the latest of those that wait
     loses none. The thread knows no object of Qt but the `main_thread`, which outlives it.
+
+    Parameters
+    ----------
+    keeps_all : bool
+        Whether all that waits is done, one after the other, as for work that is no later state of
+        what came before.
     """
 
     progressed = Signal(str)
@@ -47,10 +54,10 @@ class Lane(QObject):
     warned = Signal(object, str)
     idle = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_all: bool = False) -> None:
         super().__init__()
         main_thread()
-        self._next: Work | None = None
+        self._waiting: deque[Work] = deque(maxlen=None if keeps_all else 1)
         self._begin()
 
     def _begin(self) -> None:
@@ -65,7 +72,7 @@ class Lane(QObject):
 
     def submit(self, work: Work) -> None:
         """Have something done, as soon as what is going on has ended."""
-        self._next = work
+        self._waiting.append(work)
         if self._current is None:
             self._start()
 
@@ -76,12 +83,13 @@ class Lane(QObject):
 
     def stop(self) -> None:
         """Forget all work, for good; what is going on ends unheard."""
-        self._next = self._current = None
+        self._waiting.clear()
+        self._current = None
         self._is_stopped.set()
         self._thread.shutdown(wait=False)
 
     def _start(self) -> None:
-        self._current, self._next = self._next, None
+        self._current = self._waiting.popleft() if self._waiting else None
         if self._current is None:
             self.idle.emit()
         elif not self._is_stopped.is_set():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pint
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image as ImageLayer
     from napari.layers import Layer, Points, Shapes
+
+SLIDER_AXES = "ptzyx"
+"""Whatever the axes of a layer mean, all but the last two are stepped through by sliders."""
 
 SWITCH_TO_2D = "Prompts work on one slice. Switch to 2-D (the cube icon)."
 
@@ -31,22 +34,54 @@ def iter_images(viewer: ViewerModel) -> Iterator[ImageLayer]:
     yield from (layer for layer in viewer.layers if isinstance(layer, ImageLayer))
 
 
+def foremost_image(viewer: ViewerModel) -> ImageLayer | None:
+    """Return the topmost Image layer, if there is any; a hidden one only if all are."""
+    images = list(iter_images(viewer))
+    visible = [layer for layer in images if layer.visible]
+    return (visible or images or [None])[-1]
+
+
+def check_layer(viewer: ViewerModel, layer: Any, kind: Literal["Image", "Labels"]) -> None:
+    """Refuse what is no layer of a kind in a viewer.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    import napari.layers
+
+    if not isinstance(layer, getattr(napari.layers, kind)) or layer not in viewer.layers:
+        raise ValueError(
+            f"{layer!r} is no {kind} layer of this viewer; expected one, such as "
+            "viewer.layers['its name']."
+        )
+
+
 def open_layer(layer: ImageLayer) -> Image:
     """Open the data of a napari Image layer, all its levels; nothing is read yet.
 
     Raises
     ------
+    TypeError
+        If its data is not an array of real numbers.
     ValueError
-        If the layer has more than four axes besides colors.
+        If the layer has more axes besides colors than an image can have.
     """
-    if layer.ndim > 4:
+    if layer.ndim > len(SLIDER_AXES):
         raise ValueError(
-            f"Image layer {layer.name!r} has {layer.ndim} axes; at most 4 will do. Split it: right "
-            "click ▸ Split Stack."
+            f"Image layer {layer.name!r} has {layer.ndim} axes; at most {len(SLIDER_AXES)} will "
+            "do. Split it: right click ▸ Split Stack."
         )
-    data = list(layer.data) if layer.multiscale else layer.data
-    # All axes but the last two are stepped through by sliders, whatever they mean.
-    return open_image(data, axes="tzyx"[-layer.ndim :] + "c" * layer.rgb)
+    levels = list(layer.data) if layer.multiscale else [layer.data]
+    for level in levels:
+        if not isinstance(getattr(level, "dtype", None), np.dtype):
+            raise TypeError(
+                f"Image layer {layer.name!r} holds a {type(level).__name__}, which is no array as "
+                "of numpy, dask or zarr. Give it one: layer.data = numpy.asarray(layer.data)."
+            )
+    axes = SLIDER_AXES[-layer.ndim :] + "c" * layer.rgb
+    return open_image(levels if layer.multiscale else levels[0], axes=axes)
 
 
 def data_to_world(layer: Layer) -> np.ndarray:
@@ -121,7 +156,8 @@ def check_view(viewer: ViewerModel) -> None:
         shown = " and ".join(dims.axis_labels[axis] for axis in dims.displayed)
         raise ValueError(
             f"The view shows the axes {shown}; prompts work on the last two, "
-            f"{dims.axis_labels[-2]} and {dims.axis_labels[-1]}. Roll the axes back."
+            f"{dims.axis_labels[-2]} and {dims.axis_labels[-1]}. Roll the axes back (the button "
+            "with the arrows beside the cube icon)."
         )
 
 
@@ -140,14 +176,44 @@ def to_pixel(
     Raises
     ------
     ValueError
-        If the view is not on one slice of the image (see `check_view`).
+        If the view is not on one plane of the image (see `check_view`), or on one beside it.
     """
     check_view(viewer)
+    frame = world_frame(viewer, layer)
+    if not _keeps_planes(frame):
+        raise ValueError(
+            f"Image layer {layer.name!r} is turned or sheared out of the plane of the view, which "
+            "cuts across its planes; prompts work on one of them. Set its rotate and shear to 0 "
+            "along the sliders, or resample the image."
+        )
     world = np.zeros(layer.ndim)
     known = np.asarray(position, float)[-layer.ndim :]
     world[len(world) - len(known) :] = known
-    *plane, y, x = world_frame(viewer, layer).map_points(world[None])[0]
-    return tuple(round(index) for index in plane), float(y), float(x)
+    *at, y, x = frame.map_points(world[None])[0]
+    plane, shape = tuple(round(index) for index in at), shape_of(layer)
+    if not all(0 <= index < length for index, length in zip(plane, shape, strict=False)):
+        raise ValueError(
+            f"The sliders stand beside image layer {layer.name!r}: at plane {_text(plane)}, where "
+            f"it has {_text(shape[:-2])}, from 0. Move them, or choose another image."
+        )
+    return plane, float(y), float(x)
+
+
+def shape_of(layer: ImageLayer) -> tuple[int, ...]:
+    """Return the shape of an image layer at full resolution, without colors."""
+    shape = layer.level_shapes[0] if layer.multiscale else layer.data.shape
+    return tuple(int(length) for length in shape[: layer.ndim])
+
+
+def _keeps_planes(frame: Frame) -> bool:
+    """Whether rows and columns of the view are those of the image, on every plane the same."""
+    linear = np.abs(frame.matrix[:-1, :-1])
+    is_none = linear <= 1e-6 * linear.max(axis=1, keepdims=True)
+    return bool(is_none[:-2, -2:].all() and is_none[-2:, :-2].all())
+
+
+def _text(plane: Sequence[int]) -> str:
+    return str(plane[0]) if len(plane) == 1 else str(tuple(plane))
 
 
 def current_plane(viewer: ViewerModel, layer: ImageLayer) -> tuple[int, ...]:

@@ -21,6 +21,12 @@ StepChoice: TypeAlias = float | Literal["zoom"] | None
 """Level-0 pixels per sample of the windows to look through: a power of two; or ``"zoom"``, as
 coarse as the picture on screen; or None, as fine as the prompts allow."""
 
+MAX_MAGNIFICATION = 8
+"""Pixels of the screen per pixel of the image that nobody needs more of to see an object."""
+
+SMALLEST_SHARE, COMFORTABLE_SHARE, LARGEST_SHARE = 0.03, 0.2, 0.8
+"""How much of the canvas an object takes that is tiny, comfortable to look at, or too large."""
+
 
 def parse_step(step: StepChoice) -> StepChoice:
     """Return a choice that has been checked.
@@ -141,3 +147,28 @@ def view_of(viewer: ViewerModel, layer: ImageLayer, step: float) -> View:
     is_on_screen = screen[0] <= y <= screen[2] and screen[1] <= x <= screen[3]
     cursor = (y, x) if viewer.mouse_over_canvas and is_on_screen else None
     return View(plane, screen, cursor, step)
+
+
+def show_box(
+    viewer: ViewerModel,
+    layer: ImageLayer,
+    plane: tuple[int, ...],
+    box: tuple[int, int, int, int],
+) -> None:
+    """Show a plane of an image, and a box (y0, x0, y1, x1) of it in the middle of the canvas.
+
+    The zoom stays, unless the box would be tiny or would not fit.
+    """
+    y0, x0, y1, x1 = box
+    center = (*plane, (y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2)
+    to_world = np.linalg.inv(world_frame(viewer, layer).matrix)
+    world = (to_world @ [*center, 1.0])[:-1]
+    first = viewer.dims.ndim - layer.ndim
+    for axis, value in enumerate(world[:-2], start=first):
+        viewer.dims.set_point(axis, value)
+    camera = viewer.scene.camera
+    camera.center = (*camera.center[:-2], *world[-2:])
+    share = max(y1 - y0, x1 - x0) * screen_px(viewer, layer) / min(viewer.canvas.size)
+    if not SMALLEST_SHARE < share < LARGEST_SHARE:
+        most = max(1.0, MAX_MAGNIFICATION / screen_px(viewer, layer))
+        camera.zoom *= min(COMFORTABLE_SHARE / share, most)

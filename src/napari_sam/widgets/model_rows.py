@@ -99,11 +99,12 @@ def list_rows(used: str) -> list[Row]:
 def _row(spec: ModelSpec, used: str) -> Row:
     job = installed.jobs.get(spec.name)
     n_here = job.done if job and job.total else spec.present_bytes
-    state = job.state if job else _state(spec, n_here)
+    state = job.state if job else state_text(spec, n_here)
     return Row(spec, _group(spec), state, n_here, job is not None, spec.name == used)
 
 
-def _state(spec: ModelSpec, n_here: int) -> str:
+def state_text(spec: ModelSpec, n_here: int = 0) -> str:
+    """Return whether the weights are here, and how large they are; `n_here` bytes of them are."""
     size = whole_size_text(spec)
     if spec.is_complete:
         return f"{spec.state} · {size}"

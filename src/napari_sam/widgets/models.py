@@ -21,8 +21,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam.model.fetch import Cancelled
-from napari_sam.model.weights import weights_folder
+from napari_sam.model.weights import remove, weights_folder
 from napari_sam.widgets.cores import cores
+from napari_sam.widgets.docks import bring_forward
 from napari_sam.widgets.installed import installed
 from napari_sam.widgets.lane import Lane
 from napari_sam.widgets.links import Links
@@ -159,6 +160,18 @@ class ModelsWidget(Tab):
         with self._session.telling():
             self._session.model = row.name
         self._say(f"Segment uses {row.name} in this window.")
+        bring_forward(self._session.viewer, "Segment")
+
+    def fetch_again(self, name: str) -> None:
+        """Delete weights that are of no use, and ask whether to fetch them."""
+        self._list.choose(name)
+        try:
+            remove(name)
+        except (OSError, ValueError) as error:
+            self._say(str(error), is_error=True)
+        else:
+            installed.changed.emit()
+            self._ask_fetch()
 
     def _ask_fetch(self) -> None:
         row = self._list.current

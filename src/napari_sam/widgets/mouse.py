@@ -1,4 +1,4 @@
-"""What the mouse does on the canvas: hover, click, Shift+click, click on a point."""
+"""What the mouse does on the canvas: hover, click, draw, turn the wheel, double-click."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
 
-from napari_sam.widgets.layers import screen_px, to_pixel
+from napari_sam.widgets.drag import DRAGS, Drag
+from napari_sam.widgets.instead_of import InsteadOf
+from napari_sam.widgets.layers import to_pixel
+from napari_sam.widgets.spot import Spot, point_at, spot_under
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -15,10 +20,10 @@ if TYPE_CHECKING:
     from napari_sam.widgets.scene import Scene
 
 SLIP_SCREEN_PX = 4
-"""A press and a release closer than this are a click; farther apart they pan, as always."""
+"""A press and a release closer than this are a click; farther apart they pan or draw."""
 
-POINT_REACH_SCREEN_PX = 8
-"""A click so near to a point takes that point away."""
+STRIDE_SCREEN_PX = 3
+"""A line that is drawn has a vertex each so many pixels."""
 
 
 class Mouse:
@@ -34,7 +39,16 @@ class Mouse:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
+        self._hand = scene.hand
         self._session = scene.session
+        self._turns = 0.0
+        self._begun: Spot | None = None  # by the click just now, which may become a double one
+        self._wheel = InsteadOf("layers_scroll", self._on_wheel)
+        self._double = InsteadOf("double_click_to_zoom", self._on_double_click)
+        self._late = QTimer()
+        self._late.setSingleShot(True)
+        self._late.timeout.connect(self._click_late)
+        self._put_off: Spot | None = None
 
     def connect(self) -> None:
         """Begin to listen; a second time changes nothing."""
@@ -42,7 +56,10 @@ class Mouse:
         if self._move not in viewer.mouse_move_callbacks:
             viewer.mouse_move_callbacks.append(self._move)
             viewer.mouse_drag_callbacks.append(self._press)
+            self._wheel.put(viewer.mouse_wheel_callbacks)
+            self._double.put(viewer.mouse_double_click_callbacks)
             viewer.events.mouse_over_canvas.connect(self._leave)
+            viewer.dims.events.ndisplay.connect(self._leave)
 
     def disconnect(self) -> None:
         """Cease to listen."""
@@ -50,87 +67,157 @@ class Mouse:
         if self._move in viewer.mouse_move_callbacks:
             viewer.mouse_move_callbacks.remove(self._move)
             viewer.mouse_drag_callbacks.remove(self._press)
+            self._wheel.take_back(viewer.mouse_wheel_callbacks)
+            self._double.take_back(viewer.mouse_double_click_callbacks)
             viewer.events.mouse_over_canvas.disconnect(self._leave)
-        self._session.leave()
+            viewer.dims.events.ndisplay.disconnect(self._leave)
+        self._late.stop()
+        self._hand.cursor.move_to(None)
 
-    def _leave(self) -> None:
-        if not self._session.viewer.mouse_over_canvas:
-            self._session.leave()
+    def _leave(self, event: Any = None) -> None:
+        viewer = self._session.viewer
+        if not viewer.mouse_over_canvas or viewer.dims.ndisplay == 3:
+            self._hand.cursor.move_to(None)
 
     def _move(self, viewer: ViewerModel, event: Any) -> None:
         with self._session.telling():
             self._session.adopt_image()
-        place = self._place(viewer, event) if self._is_free(viewer) else None
-        positive = "Shift" not in event.modifiers
-        if place is None or (self._session.draft.is_empty and not positive):
-            self._session.leave()
-            return
-        plane, y, x = place
-        if self._point_at(viewer, plane, y, x) is not None:
-            self._session.leave()
-            return
-        with self._session.telling():
-            self._session.hover(y, x, positive, plane=plane, wait=False)
+        spot = spot_under(self._session, event) if self._is_free(viewer) else None
+        self._hand.cursor.move_to(spot, "Shift" in event.modifiers)
+
+    # The left button
 
     def _press(self, viewer: ViewerModel, event: Any) -> Iterator[None]:
         if event.button != 1 or not self._is_free(viewer):
             return
         if "Control" in event.modifiers or "Alt" in event.modifiers:
             return
-        start = np.asarray(event.pos)
-        positive = "Shift" not in event.modifiers
-        yield
-        while event.type == "mouse_move":
+        start, positive = event.pos, "Shift" not in event.modifiers
+        drag = self._drag_from(spot_under(self._session, event), positive)
+        last, is_click = start, True
+        while event.type in ("mouse_press", "mouse_move"):
+            is_click = is_click and _is_near(event.pos, start, SLIP_SCREEN_PX)
+            if drag is not None:
+                event.handled = True  # so that the camera does not pan
+                if not (is_click or _is_near(event.pos, last, STRIDE_SCREEN_PX)):
+                    last = event.pos
+                    self._draw(viewer, event, drag)
             yield
-        if np.abs(np.asarray(event.pos) - start).max() <= SLIP_SCREEN_PX:
-            with self._session.telling():
+        is_click = is_click and _is_near(event.pos, start, SLIP_SCREEN_PX)
+        self._release(viewer, event, positive, None if is_click else drag, is_click)
+
+    def _release(
+        self, viewer: ViewerModel, event: Any, positive: bool, drag: Drag | None, is_click: bool
+    ) -> None:
+        """Do what was clicked or drawn; nothing, if the camera was moved."""
+        if drag is not None:
+            self._draw(viewer, event, drag)
+            self._scene.end_stroke()
+        with self._session.telling():
+            if is_click:
                 self._click(viewer, event, positive)
+            elif drag is not None:
+                self._hand.wake_keys()
+                drag.finish(self._session)
+
+    def _drag_from(self, spot: Spot | None, positive: bool) -> Drag | None:
+        """Return the drag that begins at a place; None, if it is to pan."""
+        kind = DRAGS.get(self._hand.tool)
+        if spot is None or kind is None or self._hand.is_panning:
+            return None
+        return kind(spot, positive)
+
+    def _draw(self, viewer: ViewerModel, event: Any, drag: Drag) -> None:
+        layer, predictor = self._session.image, self._session.predictor
+        if layer is None or predictor is None:  # removed meanwhile
+            return
+        with self._session.telling():
+            _, y, x = to_pixel(viewer, layer, event.position)
+            y, x = np.clip((y, x), 0, np.array(predictor.image.shape_yx) - 1).tolist()
+            drag.go_to(Spot(drag.plane, y, x))
+            self._scene.show_stroke(drag.path, drag.plane, drag.positive)
+            drag.look(self._session)
 
     def _click(self, viewer: ViewerModel, event: Any, positive: bool) -> None:
         session = self._session
         session.adopt_image()
-        layer = session.image
-        if layer is None:
+        if session.image is None:
             return
-        plane, y, x = to_pixel(viewer, layer, event.position)
-        if viewer.layers.selection.active is not self._scene.box.layer:
-            self._scene.activate("points")
-        index = self._point_at(viewer, plane, y, x)
-        if index is None:
-            session.click(y, x, positive, plane=plane, wait=False)
-        else:
+        self._hand.wake_keys()
+        spot = Spot(*to_pixel(viewer, session.image, event.position))
+        index = point_at(session, spot)
+        is_first = session.draft.is_empty and session.draft.label is None
+        self._begun = spot if is_first else None
+        if index is not None:
             session.remove_point(index, wait=False)
+        elif is_first and positive and session.turbo and self._is_kept(spot):
+            self._put_off = spot
+            self._late.start(QApplication.doubleClickInterval())
+        else:
+            session.click(spot.y, spot.x, positive, plane=spot.plane, wait=False)
+
+    def _click_late(self) -> None:
+        """Do the click that has turned out to be a single one."""
+        spot, self._put_off = self._put_off, None
+        if spot is not None:
+            with self._session.telling():
+                self._session.click(spot.y, spot.x, plane=spot.plane, wait=False)
+
+    def _on_double_click(self, event: Any) -> bool:
+        """Open the kept object under the cursor again; the click before leaves no trace."""
+        session = self._session
+        if event.button != 1 or not self._is_free(session.viewer) or not self._is_on():
+            return False
+        spot = spot_under(session, event)
+        if spot is None or self._begun is None:
+            return True
+        with session.telling():
+            label = session.object_at(spot.y, spot.x, plane=spot.plane)
+            if label:
+                self._forget_click()
+                session.reopen(label, near=(spot.y, spot.x), plane=spot.plane, wait=False)
+        return True
+
+    def _forget_click(self) -> None:
+        """Take back the click before, or do not even do it."""
+        self._late.stop()
+        points = self._session.draft.prompts.points
+        if self._put_off is None and len(points) == 1:
+            self._session.undo(wait=False)
+        self._put_off = self._begun = None
+
+    # The wheel
+
+    def _on_wheel(self, event: Any) -> bool:
+        """Go through the candidates, larger ones upward."""
+        if "Alt" not in event.modifiers or not self._is_free(self._session.viewer):
+            return False
+        if not self._is_on():
+            return False
+        turn = float(np.clip(np.sum(event.delta), -1, 1))  # Alt turns one axis into the other
+        is_inverted = event.native is not None and event.native.inverted()
+        self._turns += -turn if is_inverted else turn
+        while abs(self._turns) >= 1:
+            by = 1 if self._turns > 0 else -1
+            self._turns -= by
+            self._session.cycle(by)
+        return True
+
+    # When
+
+    def _is_kept(self, spot: Spot) -> bool:
+        return bool(self._session.object_at(spot.y, spot.x, plane=spot.plane))
 
     def _is_free(self, viewer: ViewerModel) -> bool:
         """Whether no other tool of napari is at work on the canvas."""
         active = viewer.layers.selection.active
-        return active is None or active is self._scene.box.layer or active.mode == "pan_zoom"
+        return active is None or active.mode == "pan_zoom"
 
-    def _place(
-        self, viewer: ViewerModel, event: Any
-    ) -> tuple[tuple[int, ...], float, float] | None:
-        """Return plane, row and column under the cursor; None outside the image, or in 3-D."""
-        layer = self._session.image
-        if layer is None:
-            return None
-        try:
-            plane, y, x = to_pixel(viewer, layer, event.position)
-        except ValueError:
-            return None
-        shape = layer.level_shapes[0] if layer.multiscale else layer.data.shape
-        inside = all(0 <= at < side for at, side in zip(plane, shape, strict=False))
-        height, width = shape[len(plane) : len(plane) + 2]
-        inside = inside and -0.5 <= y < height - 0.5 and -0.5 <= x < width - 0.5
-        return (plane, y, x) if inside else None
+    def _is_on(self) -> bool:
+        """Whether there is an object or an outline that wheel and double click can be about."""
+        return not self._session.draft.is_empty or self._hand.cursor.spot is not None
 
-    def _point_at(
-        self, viewer: ViewerModel, plane: tuple[int, ...], y: float, x: float
-    ) -> int | None:
-        """Return the index of the point under the cursor."""
-        draft, layer = self._session.draft, self._session.image
-        if layer is None or draft.plane != plane or not len(draft.prompts.points):
-            return None
-        distances = np.hypot(*(draft.prompts.points - (y, x)).T)
-        nearest = int(np.argmin(distances))
-        near = distances[nearest] * screen_px(viewer, layer) <= POINT_REACH_SCREEN_PX
-        return nearest if near else None
+
+def _is_near(position: Any, other: Any, reach: float) -> bool:
+    """Whether two positions on the screen are closer than `reach` in each direction."""
+    return bool(np.abs(np.subtract(position, other)).max() <= reach)

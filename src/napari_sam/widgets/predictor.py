@@ -11,11 +11,13 @@ from weakref import WeakValueDictionary
 
 from napari_sam.model import list_models
 from napari_sam.widgets.cores import cores
+from napari_sam.widgets.import_torch import import_torch
 from napari_sam.widgets.looking import fitting_step
 
 if TYPE_CHECKING:
     from napari_sam.embedding.embeddings import Embeddings
     from napari_sam.image import Image
+    from napari_sam.labels.others import Others
     from napari_sam.masks import Candidates
     from napari_sam.model.base import Model
     from napari_sam.prompts import Prompts
@@ -129,6 +131,7 @@ class Predictor:
         try:
             if not self._model.is_made:
                 yield _opening(self.model_name)
+                import_torch()
                 self._model.get()
             if not self._embeddings.is_made:
                 yield "Measuring the intensity of the image …"
@@ -143,17 +146,21 @@ class Predictor:
         prompts: Prompts,
         plane: tuple[int, ...],
         *,
+        others: Others | None = None,
+        rank: int | None = None,
         follow: bool = True,
         step: float | None = None,
         object_diameter: float | None = None,
     ) -> Iterator[str | Candidates]:
         """Yield what is being done, a sentence at a time, and at last the candidates.
 
-        Parameters are those of `segment_object`; `step` may be any power of two.
+        Parameters are those of `segment_beside`, if there are `others`, and `segment_object`;
+        `step` may be any power of two.
         """
         yield from self.iter_answer()
         # torch is slow to import; here that happens in the thread that needs it.
         from napari_sam.segment import segment_object
+        from napari_sam.segment.segment_beside import segment_beside
         from napari_sam.segment.windows import first_window
 
         embeddings = self._embeddings.get()
@@ -162,14 +169,11 @@ class Predictor:
         window = first_window(embeddings, prompts, plane, step, object_diameter)
         if not embeddings.is_encoded(window):
             yield "Encoding this part of the image …"
-        yield segment_object(
-            embeddings,
-            prompts,
-            plane=plane,
-            follow=follow,
-            step=step,
-            object_diameter=object_diameter,
-        )
+        how: Any = {"follow": follow, "step": step, "object_diameter": object_diameter}
+        if others is None:
+            yield segment_object(embeddings, prompts, plane=plane, **how)
+        else:
+            yield segment_beside(embeddings, prompts, others, plane=plane, rank=rank, **how)
 
     def _embed(self) -> Embeddings:
         from napari_sam.embedding import Embeddings
@@ -187,6 +191,8 @@ class Request:
     prompts: Prompts
     plane: tuple[int, ...]
     is_hover: bool = False
+    others: Others | None = None
+    rank: int | None = None
     step: float | None = None
     object_diameter: float | None = None
 
@@ -204,6 +210,8 @@ class Request:
         return self.predictor.iter_predict(
             self.prompts,
             self.plane,
+            others=self.others,
+            rank=self.rank,
             follow=not self.is_hover,
             step=self.step,
             object_diameter=self.object_diameter,
@@ -211,11 +219,18 @@ class Request:
 
     def asks_as(self, other: Request) -> bool:
         """Whether another request asks the same."""
-        mine, others = (
-            (request.predictor, request.plane, request.step, request.object_diameter)
+        mine, its = (
+            (
+                request.predictor,
+                request.plane,
+                request.others,
+                request.rank,
+                request.step,
+                request.object_diameter,
+            )
             for request in (self, other)
         )
-        return mine == others and self.prompts == other.prompts
+        return mine == its and self.prompts == other.prompts
 
 
 _by_name: WeakValueDictionary[str, Lazy[Any]] = WeakValueDictionary()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter
 
+from napari_sam.widgets.drawn_once import drawn_once
 from napari_sam.widgets.layers import place, placement
 
 if TYPE_CHECKING:
@@ -65,13 +66,15 @@ class MaskPreview:
         thickness = max(1, round(EDGE_SCREEN_PX / (pixel * thinning)))
         drawn = outline(shown, thickness, edge, fill)[(None,) * len(plane)]
         corner = np.array([*plane, *mask.box[:2]], float)
-        _draw(self.layer, drawn)
-        place(self.layer, placement(image_layer, corner, thinning))
+        with drawn_once(self.layer):
+            self.layer.data = drawn
+            place(self.layer, placement(image_layer, corner, thinning))
 
     def hide(self) -> None:
         """Show nothing; the layer stays, empty."""
         if self.layer is not None and self.layer.data.any():
-            _draw(self.layer, np.zeros((1,) * self.layer.ndim, np.uint8))
+            with drawn_once(self.layer):
+                self.layer.data = np.zeros((1,) * self.layer.ndim, np.uint8)
 
     def make(self, image_layer: ImageLayer) -> Labels:
         """Make an empty layer over an image."""
@@ -87,12 +90,6 @@ class MaskPreview:
         )
         self.layer.editable = False
         return self.layer
-
-
-def _draw(layer: Labels, data: NDArray[np.uint8]) -> None:
-    """Change what a layer shows, without a new thumbnail: the layer list is slow to paint it."""
-    with layer.events.thumbnail.blocker():
-        layer.data = data
 
 
 def outline(mask: NDArray[np.bool_], thickness: int, edge: int, fill: int) -> NDArray[np.uint8]:

@@ -1,15 +1,20 @@
-"""What a session shows in its viewer: clicks, box, the object being made, and the hover outline."""
+"""What a session shows in its viewer: clicks, box, the object being made, the hover outline."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.widgets.automatic_layer import CandidatesLayer
+from napari_sam.widgets.box_layer import BoxLayer
+from napari_sam.widgets.hand import Hand
+from napari_sam.widgets.key_choices import key_choices
 from napari_sam.widgets.keys import bind_keys
 from napari_sam.widgets.layers import screen_px
+from napari_sam.widgets.points_layer import PointsLayer
 from napari_sam.widgets.preview import (
     EDGE,
     FILL,
@@ -17,12 +22,12 @@ from napari_sam.widgets.preview import (
     NEGATIVE_EDGE,
     MaskPreview,
 )
-from napari_sam.widgets.prompts_layer import BoxLayer, PointsLayer
+from napari_sam.widgets.review import Review
 from napari_sam.widgets.tile_map import TileMap
 
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
-    from napari.layers import Layer
+    from napari.layers import Layer, Points
 
     from napari_sam.embedding import TileGrid
     from napari_sam.masks import Mask
@@ -45,16 +50,19 @@ class Scene:
 
     def __init__(self, session: SegmentSession) -> None:
         self.session = session
+        self.hand = Hand(self)
+        self.review = Review(session)
         self.tiles = TileMap()
         self.found = CandidatesLayer()
         self.object = MaskPreview("object")
         self.hover = MaskPreview("hover")
         self.box = BoxLayer(session)
-        self.points = PointsLayer(session)
+        self.points = PointsLayer()
         self._is_open = session.image is not None
         session.draft_changed.connect(self._show_draft)
         session.hover_changed.connect(self._show_hover)
         session.layers_changed.connect(self._show_or_hide)
+        key_choices.changed.connect(self._bind_keys)
 
     @property
     def layers(self) -> list[Layer]:
@@ -62,20 +70,34 @@ class Scene:
         mirrors = (self.tiles, self.found, self.object, self.hover, self.box, self.points)
         return [mirror.layer for mirror in mirrors if mirror.layer is not None]
 
-    def activate(self, tool: str) -> None:
-        """Make the layer of a tool, "points" or "box", the active one, so that its keys work."""
+    def ensure_clicks(self) -> Points | None:
+        """Return the layer of clicks, which has the keys; None without an image."""
         image_layer = self.session.image
         if image_layer is None:
-            return
-        layer = self._ensure(self.box if tool == "box" else self.points, image_layer)
-        layer.mode = "add_rectangle" if tool == "box" else "pan_zoom"
-        self.session.viewer.layers.selection.active = layer
+            return None
+        self._ensure(self.points, image_layer)
+        return self.points.layer
+
+    def ensure_box(self) -> None:
+        """Make the layer that boxes and strokes are drawn in, if there is an image."""
+        if self.session.image is not None:
+            self._ensure(self.box, self.session.image)
+
+    def iter_ahead(self) -> Iterator[Layer]:
+        """Make the layers that the first hover and the first click show something in.
+
+        Each takes napari some 0.1 s, which nobody is to wait for with the mouse in the hand.
+        """
+        for mirror in (self.hover, self.object, self.box):
+            if (image_layer := self.session.image) is not None:
+                yield self._ensure(mirror, image_layer)
 
     def _ensure(self, mirror: Mirror, image_layer: ImageLayer) -> Layer:
         """Return the layer of a mirror; makes it if it is not there, or has other axes."""
         layers = self.session.viewer.layers
         layer = mirror.layer
         if layer is not None and layer in layers and layer.ndim == image_layer.ndim:
+            self._lift(layer, image_layer)
             return layer
         old, layer = layer, mirror.make(image_layer)
         if old is not None and old in layers:
@@ -85,8 +107,15 @@ class Scene:
         if active is not None:
             layers.selection.active = active
         if isinstance(mirror, PointsLayer | BoxLayer):
-            bind_keys(layer, self.session)
+            bind_keys(layer, self.hand)
         return layer
+
+    def _lift(self, layer: Layer, image_layer: ImageLayer) -> None:
+        """Move a layer above the image that it mirrors, if another image is chosen by now."""
+        layers = self.session.viewer.layers
+        place, above = layers.index(layer), layers.index(image_layer)
+        if place < above:
+            layers.move(place, above + 1)
 
     def _position(self, layer: Layer, image_layer: ImageLayer) -> int:
         """Return where a new layer goes: the map on the image, others on all but their like."""
@@ -124,6 +153,25 @@ class Scene:
         """Take the candidates away."""
         self._remove(self.found)
 
+    def show_stroke(
+        self, path: NDArray[np.float64], plane: tuple[int, ...], positive: bool
+    ) -> None:
+        """Show what is being drawn; see `BoxLayer.show_stroke`."""
+        viewer, image_layer = self.session.viewer, self.session.image
+        if image_layer is not None:
+            self._ensure(self.box, image_layer)
+            self.box.show_stroke(viewer, image_layer, path, plane, positive)
+
+    def end_stroke(self) -> None:
+        """Show the box again, if there is one."""
+        if self.session.image is not None:
+            self.box.show(self.session.viewer, self.session.image, self.session.draft)
+
+    def _bind_keys(self) -> None:
+        for mirror in (self.box, self.points):
+            if mirror.layer is not None:
+                bind_keys(mirror.layer, self.hand)
+
     def _remove(self, mirror: Mirror) -> None:
         layers = self.session.viewer.layers
         if mirror.layer is not None and mirror.layer in layers:
@@ -145,6 +193,9 @@ class Scene:
             self._draw(self.object, image_layer, draft.mask, draft.plane, EDGE, FILL)
         if image_layer is None:
             return
+        for mirror in (self.points, self.box):
+            if mirror.layer is not None and mirror.layer.ndim != image_layer.ndim:
+                self._remove(mirror)  # it shows prompts of an image with other axes
         if len(draft.prompts.points):
             self._ensure(self.points, image_layer)
         if draft.prompts.box is not None:

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
-from psygnal import Signal
-
-from napari_sam.widgets.choices import Choices
-from napari_sam.widgets.draft import NO_IMAGE, READY, Draft
-from napari_sam.widgets.history import History, Step
-from napari_sam.widgets.hover import Hover
+from napari_sam.labels.change import Change
+from napari_sam.widgets.draft import READY, Draft
+from napari_sam.widgets.drafting import Plane
 from napari_sam.widgets.in_order import go_on, in_order
-from napari_sam.widgets.layers import current_plane
+from napari_sam.widgets.labels_layer import ShownLabels
 from napari_sam.widgets.predictor import Predictor, Request
-from napari_sam.widgets.target import Count
+from napari_sam.widgets.revising import Revising
+from napari_sam.widgets.transcript import Code, Transcript, call_text
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image as ImageLayer
 
-    from napari_sam.masks import Candidates, Mask
+    from napari_sam.masks.knobs import Thresholds
     from napari_sam.masks.mask_table import MaskTable
 
-Plane = tuple[int, ...] | None
 
-
-class SegmentSession(Choices):
+class SegmentSession(Revising):
     """Segments objects in one viewer, one after the other.
 
     Every command does what the hand does in the window, and the window shows what commands do.
@@ -40,161 +37,118 @@ class SegmentSession(Choices):
         Kept by weak reference. Use `session` to get the one session of a viewer.
     """
 
-    asked = Signal(object)
-    draft_changed = Signal()
-    hover_changed = Signal()
-    status_changed = Signal(str)
-
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__(viewer)
-        self._history = History()
-        self._draft, self._hover = Draft(), Hover()
-        self.is_held_up = False
-        self.held_up: list[Callable[[], Any]] = []
-        self.status = NO_IMAGE
+        self._transcript = Transcript()
+        self._when_answered: Callable[[], Any] = self.commit
         viewer.layers.events.removed.connect(self._on_layer_removed)
+        self._target.painted.connect(self._on_painted)
+        self._target.replaced.connect(self._on_labels_data)
 
-    # Choices
-
-    def keep(self, predictor: Predictor) -> None:
-        """Take a predictor of the same image and model, which keeps features elsewhere."""
-        self._source.predictor = predictor
-        self._on_choice(asks_anew=self._draft.is_waiting)
-
-    def prepare(self) -> None:
-        """Have all that can be done before the first click done by whoever listens to `asked`."""
-        if self._source.predictor is not None and self._source.predictor.is_hopeless:
-            self._say_draft()  # instead of why; it is said again if nothing has changed
-        for work in filter(None, (self._source.predictor, self._target.uncounted)):
-            self.asked.emit(work)
-
-    # The object being made
-
-    @property
-    def draft(self) -> Draft:
-        """The object being made: its plane, prompts, candidates, and which of them is chosen."""
-        return self._draft
-
-    @property
-    def candidates(self) -> Candidates | None:
-        """What it may be; None without prompts, or while they are being answered."""
-        return self._draft.candidates
-
-    @property
-    def mask(self) -> Mask | None:
-        """The chosen candidate."""
-        return self._draft.mask
-
-    @property
-    def hovered(self) -> tuple[Mask, tuple[int, ...], bool] | None:
-        """What a click under the cursor would select: mask, plane, and whether positive."""
-        return self._hover.shown
-
-    # Commands
-
-    @in_order
-    def click(
-        self, y: float, x: float, positive: bool = True, *, plane: Plane = None, wait: bool = True
-    ) -> None:
-        """Add a point, (row, column) in pixels of the image; by default on the plane shown.
-
-        Raises
-        ------
-        ValueError
-            If the point is outside the image, or the first one of an object is negative.
-        """
-        base = self._draft_on(plane)
-        self._change(base.with_point(y, x, positive, self._predictor.image.shape_yx), wait)
-
-    @in_order
-    def box(
-        self, y0: float, x0: float, y1: float, x1: float, *, plane: Plane = None, wait: bool = True
-    ) -> None:
-        """Set the box, in pixels of the image; it is cut at the border."""
-        base = self._draft_on(plane)
-        self._change(base.with_box((y0, x0, y1, x1), self._predictor.image.shape_yx), wait)
-
-    @in_order
-    def remove_point(self, index: int, *, wait: bool = True) -> None:
-        """Take one point away, by its position in ``draft.prompts.points``."""
-        self._change(self._draft.without_point(index), wait)
-
-    @in_order
-    def remove_box(self, *, wait: bool = True) -> None:
-        """Take the box away."""
-        self._change(self._draft.without_box(), wait)
-
-    @in_order
-    def choose(self, rank: int) -> None:
-        """Choose a candidate: 0 is the smallest."""
-        if self._draft.candidates:
-            self._set_draft(self._draft.chosen(rank))
-            self._history.amend(self._draft)
-            self._say_draft()
-
-    @in_order
-    def clear(self) -> None:
-        """Drop the prompts of the object being made."""
-        if not self._draft.is_empty:
-            self._change(self._draft.emptied(), wait=False)
+    # Keeping
 
     @in_order
     def commit(self, *, wait: bool = True) -> int | None:
         """Write the object into the labels, begin a new one, and return the id written.
 
-        None, if there was nothing to write, or the mask is still being computed.
+        One that was opened again keeps its id. None, if there was nothing to write, or the mask is
+        still being computed.
         """
         if self._draft.is_waiting and not wait:
-            self.is_held_up = True
+            self.is_held_up, self._when_answered = True, self.commit
             return None
         if self._draft.is_waiting:
-            self._ask(wait=True)
+            self._answer(self._request(self._draft, self.step_now), wait=True)
         mask, layer = self._draft.mask, self._source.layer
         if mask is None or not mask.area or layer is None:
-            self._say(f"There is no object to keep yet. {READY}")
+            note = self._draft.candidates.note if self._draft.candidates is not None else ""
+            self._say(note or f"There is no object to keep yet. {READY}")
             return None
+        choices = self._choices_as_python()
         labels = self._target.ensure_layer(self.viewer, layer, self._predictor.image)
-        written = self._target.write(labels, mask, self._draft.plane)
-        if not written.edit.n_changed:
-            self._say("Nothing to write: other objects are there already, and the rule keeps them.")
+        written = self._target.write(labels, self._draft, self.model)
+        if not written.n_changed:
+            self._say_unwritten()
             return None
-        self.leave()
-        self._history.push(Step(self._draft, self._draft.emptied(), written))
-        self._set_draft(self._draft.emptied())
-        self.layers_changed.emit()
-        self._say(written.describe())
-        return written.label or None
+        label = self._draft.label or written.label or None
+        self._finish(written, self._draft.emptied(), "commit()", choices)
+        return label
 
     @in_order
-    def commit_all(self, table: MaskTable, *, plane: Plane = None) -> int:
+    def commit_all(self, table: MaskTable, *, plane: Plane = None, source: str = "") -> int:
         """Write many objects as one step, each with an id of its own; return how many.
 
         Objects that are there already stay whole, and what lies on them is left out. The object
         being made stays as it is.
+
+        Parameters
+        ----------
+        table : MaskTable
+            In pixels of the image, such as `find` returns.
+        plane : tuple of int, optional
+            Default: the plane shown.
+        source : str
+            How the table was made, as Python: for `script`.
         """
-        draft, layer = self._draft_on(plane), self._source.layer
+        plane, layer = self._plane(plane), self._source.layer
         if not len(table) or layer is None:
             self._say("There are no objects to keep.")
             return 0
+        choices = self._choices_as_python()
         labels = self._target.ensure_layer(self.viewer, layer, self._predictor.image)
-        written = self._target.write_all(labels, table, draft.plane)
-        if not written.edit.n_changed:
+        written = self._target.write_all(labels, table, plane)
+        if not written.n_changed:
             self._say("Nothing to write: other objects are there already, and they are kept.")
             return 0
-        self._history.push(Step(self._draft, self._draft, written))
-        self.layers_changed.emit()
-        self._say(written.describe())
+        call = call_text("commit_all", Code(source or "table"), plane=plane or None)
+        self._finish(written, self._draft, call, choices)
         return written.n_objects
+
+    def find(
+        self,
+        screen: tuple[float, float, float, float],
+        *,
+        pixel: float = 1.0,
+        plane: Plane = None,
+        mode: Literal["grid", "seeds", "watershed"] | None = None,
+        points_per_side: int = 32,
+        step: float | None = None,
+        thresholds: Thresholds | None = None,
+    ) -> MaskTable:
+        """Find all objects in a part of a plane, as *Preview* of the dock *Automatic* does.
+
+        Parameters
+        ----------
+        screen : (y0, x0, y1, x1)
+            The part, in pixels of the image; twelve tiles of it at most are searched.
+        pixel : float
+            Pixels of the screen per pixel of the image.
+        plane : tuple of int, optional
+            Default: the plane shown.
+        mode, points_per_side, step
+            As in `FindSettings`.
+        thresholds : Thresholds, optional
+            Which of the candidates are returned. Default: what suits model and mode.
+        """
+        from napari_sam.widgets.automatic_find import Finding
+        from napari_sam.widgets.automatic_how import How
+
+        layer = self._target.layer
+        kept = None if layer is None else ShownLabels(layer).array
+        how = How(mode, points_per_side, step)
+        plane = self._plane(plane)
+        return Finding(self._predictor, plane, screen, pixel, how, kept).answer(thresholds)
+
+    # Back and forth
 
     @in_order
     def undo(self, *, wait: bool = True) -> None:
-        """Take back the last prompt or commit."""
+        """Take back the last prompt, commit, deletion or review."""
         if (step := self._history.last) is None:
             self._say("There is nothing to undo.")
             return
-        if step.written is not None:
-            self._target.undo(step.written)
-            self.layers_changed.emit()
+        for written in reversed(step.written):
+            self._tell_change(self._target.undo(written))
         self._history.undo()
         self._resume(step.before, wait)
 
@@ -204,150 +158,139 @@ class SegmentSession(Choices):
         if (step := self._history.next) is None:
             self._say("There is nothing to do again.")
             return
-        if step.written is not None:
-            self._target.redo(step.written)
-            self.layers_changed.emit()
+        for written in step.written:
+            self._tell_change(self._target.redo(written))
         self._history.redo()
         self._resume(step.after, wait)
 
-    def hover(
-        self, y: float, x: float, positive: bool = True, *, plane: Plane = None, wait: bool = True
-    ) -> None:
-        """Look at what a click would select; `hovered` tells."""
-        base = self._draft_on(plane)
-        draft = base.with_point(y, x, positive, self._predictor.image.shape_yx)
-        request = self._request(draft, is_hover=True)
-        if self._hover.ask(request):
-            self.hover_changed.emit()
-        else:
-            self._answer(request, wait)
-
-    def leave(self) -> None:
-        """End hovering: the cursor is over nothing."""
-        if self._hover.end():
-            self.hover_changed.emit()
-
     @contextmanager
-    def telling(self) -> Iterator[None]:
-        """Tell in the status line, instead of raising, what cannot be done; for the hand."""
-        try:
-            yield
-        except (ValueError, TypeError, IndexError, OSError) as error:
-            self._say(str(error))
+    def as_one_step(self) -> Iterator[None]:
+        """Make one step, for `undo`, of all commands in the block."""
+        n_before = len(self._history)
+        yield
+        self._history.join(n_before)
 
-    # Answers
+    def script(self) -> str:
+        """Return Python that does again what has been done in this session by hand.
 
-    def accept(self, request: Request | Count, answer: Any) -> None:
-        """Take the answer to a request; ignored if the prompts have moved on. Main thread only."""
-        if isinstance(request, Count):
-            self._target.count(request, answer)
+        It opens the image and gives the same labels, if the model gives the same answers.
+        """
+        return self._transcript.write(self.image, self._history.done)
+
+    # Work of others
+
+    def prepare(self) -> None:
+        """Have all that can be done before the first click done by whoever listens to `asked`."""
+        if self._source.predictor is not None and self._source.predictor.is_hopeless:
+            self._say_draft()  # instead of why; it is said again if nothing has changed
+        if not len(self.asked):
+            return
+        chores = self._source.predictor, self._target.uncounted, self.look_for_recovery()
+        for work in filter(None, chores):
+            self.asked.emit(work)
+
+    def keep(self, predictor: Predictor) -> None:
+        """Take a predictor of the same image and model, which keeps features elsewhere."""
+        self._source.predictor = predictor
+        self._on_choice(asks_anew=self._draft.is_waiting)
+
+    def accept(self, request: Any, answer: Any) -> None:
+        """Take the answer to what was `asked`, if it still matters. Main thread only."""
+        if not isinstance(request, Request):
+            request.take(answer)
             self.layers_changed.emit()
-        elif request.predictor is not self._source.predictor:
             return
-        elif request.is_hover:
-            if self._hover.answer(request, answer):
-                self.hover_changed.emit()
-        elif request.prompts is self._draft.prompts and self._draft.is_waiting:
-            self._set_draft(self._draft.answered(answer))
-            self._history.amend(self._draft)
-            self._say_draft()
-            if self.is_held_up:
-                with self.telling():
-                    go_on(self, self.commit)
+        was_waiting = self._draft.is_waiting
+        self._accept(request, answer)
+        if was_waiting and not self._draft.is_waiting and self.is_held_up:
+            with self.telling():
+                go_on(self, self._when_answered)
 
-    def fail(self, request: Any, error: Exception) -> None:
-        """Take back prompts that could not be answered, and say why. Main thread only."""
-        predictor = getattr(request, "predictor", request)
-        if isinstance(predictor, Predictor) and predictor is not self._source.predictor:
-            return
-        self.leave()
-        if self._draft.is_waiting and getattr(request, "prompts", None) is self._draft.prompts:
-            self.is_held_up, self.held_up = False, []
-            self._set_draft(self._history.take_back(self._draft))
-        self._say(str(error) or type(error).__name__)
+    @in_order
+    def ask_again(self, *, step: float | None = None, wait: bool = True) -> None:
+        """Have the prompts answered anew, maybe more finely or coarsely."""
+        self._ask_again(step, wait)
 
     # Inside
+
+    def _ask_again(self, step: float | None, wait: bool) -> None:
+        if not self._draft.is_empty:
+            step = self.step_now if step is None else step
+            call = call_text("ask_again", step=step)
+            self._history.amend(self._draft.unanswered(), *self._changed_choices(), call)
+            self._resume(self._draft.unanswered(), wait, step)
+
+    def _keep_at_once(self, wait: bool) -> None:
+        """Keep what the first click selects, as one step; nothing stays, if that is nothing."""
+        if self._draft.is_waiting and not wait:
+            self.is_held_up, self._when_answered = True, partial(self._keep_at_once, wait)
+            return
+        self.commit()
+        if self._draft.is_empty:
+            self._history.join(len(self._history) - 2)
+        elif (step := self._history.drop_last()) is not None:
+            self._set_draft(step.before)
+
+    def _say_unwritten(self) -> None:
+        if self._draft.old is not None:
+            self._say(f"Object {self._draft.label} is as it was. Esc leaves it.")
+        else:
+            self._say("Nothing to write: other objects are there already, and the rule keeps them.")
+
+    def _changed_choices(self) -> list[str]:
+        """Return what has been chosen since the last step, as Python."""
+        last = self._history.last
+        then = {} if last is None else last.choices
+        now = self._choices_as_python()
+        return [f"{name} = {value}" for name, value in now.items() if then.get(name) != value]
 
     def _on_choice(self, *, asks_anew: bool = False) -> None:
         if asks_anew:
             self.leave()
         self.layers_changed.emit()
         self.prepare()
-        if asks_anew and not self._draft.is_empty:
-            self._history.amend(self._draft.unanswered())
-            self._resume(self._draft.unanswered(), wait=False)
+        if asks_anew:
+            self._ask_again(None, wait=False)
 
     def _open(self, layer: ImageLayer | None) -> None:
-        self._source.open(layer, self._on_image_data)
+        before = self._source.layer
+        self._source.open(layer, self._on_image_data, self._on_image_move)
+        if before is not None:
+            self._transcript.close(before, self._history.done)
+            self._forget_image()
         self.is_held_up, self.held_up = False, []
         self._history.clear()
         self._resume(Draft(), wait=False)
-
-    def _draft_on(self, plane: tuple[int, ...] | None) -> Draft:
-        """Return the draft to add to: a new one, if the plane is another."""
-        image, layer = self._predictor.image, self._source.layer
-        if plane is None and layer is not None:
-            plane = current_plane(self.viewer, layer)
-        plane = image.normalize_plane(plane or ())
-        return self._draft if self._draft.plane == plane else Draft(plane)
-
-    def _change(self, draft: Draft, wait: bool) -> None:
-        """Make a new draft, as one step, and have it answered."""
-        self._history.push(Step(self._draft, draft))
-        self._resume(draft, wait)
-
-    def _resume(self, draft: Draft, wait: bool) -> None:
-        self.leave()
-        self._set_draft(draft)
-        self._say_draft()
-        if draft.is_waiting:
-            self._ask(wait)
-
-    def _ask(self, wait: bool) -> None:
-        self._answer(self._request(self._draft), wait)
-
-    def _request(self, draft: Draft, *, is_hover: bool = False) -> Request:
-        """Return the question that a draft puts, as finely as is chosen now."""
-        return Request(
-            self._predictor,
-            draft.prompts,
-            draft.plane,
-            step=self.step_now,
-            object_diameter=self.object_diameter,
-            is_hover=is_hover,
-        )
-
-    def _answer(self, request: Request, wait: bool) -> None:
-        """Have a request answered: elsewhere, if somebody listens and nobody waits; or now."""
-        if not wait and len(self.asked):
-            self.asked.emit(request)
-            return
-        try:
-            answer = request.answer()
-        except Exception as error:
-            self.fail(request, error)
-            raise
-        self.accept(request, answer)
-
-    def _set_draft(self, draft: Draft) -> None:
-        self._draft = draft
-        self.draft_changed.emit()
-
-    def _say(self, text: str) -> None:
-        self.status = text
-        self.status_changed.emit(text)
-
-    def _say_draft(self) -> None:
-        label = self.next_label if self.is_counted else None
-        self._say(NO_IMAGE if self.image is None else self._draft.describe(label))
 
     def _on_layer_removed(self, event: Any) -> None:
         if event.value is self._source.layer:
             self.image = None
         elif event.value is self._target.layer:
             self._history.clear()
+            self._target.close(event.value)
             self.labels = None
 
     def _on_image_data(self) -> None:
-        self._open(self._source.layer)
-        self._on_choice()
+        """Begin anew with what is in the image layer now; without an image, if that won't do."""
+        try:
+            self._open(self._source.layer)
+        except (ValueError, TypeError) as error:
+            self.image = None
+            self._say(str(error))
+            return
+        self._on_labels_data()
+
+    def _on_labels_data(self) -> None:
+        """Forget what was done to other labels; take none, if these do not fit the image."""
+        self._history.clear()
+        labels, self.labels = self.labels, None
+        with self.telling():
+            self.labels = labels
+
+    def _on_painted(self, done: Change) -> None:
+        self._tell_change(done)
+
+    def _on_image_move(self) -> None:
+        """Draw everything where the image is now."""
+        self.leave()
+        self.draft_changed.emit()

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from napari_sam.widgets.layers import open_layer
+from napari_sam.widgets.links import Links
 from napari_sam.widgets.predictor import Predictor, lazy_model
 
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
 
     from napari_sam.model.base import Model
+
+PLACE_EVENTS = ("scale", "translate", "rotate", "shear", "affine", "units")
+"""Of a layer, when it comes to lie elsewhere in the world."""
 
 
 class Source:
@@ -32,17 +36,22 @@ class Source:
         self.model_name = "nano"
         self.predictor: Predictor | None = None
         self._model = lazy_model("nano")
+        self._links = Links()
 
-    def open(self, layer: ImageLayer | None, on_data: Callable[[], None]) -> None:
+    def open(
+        self, layer: ImageLayer | None, on_data: Callable[[], None], on_move: Callable[[], None]
+    ) -> None:
         """Take an image layer, or none; if it cannot be opened, nothing changes.
 
-        `on_data`, a method that is held weakly, is called when its data become others.
+        Of two methods, which are held weakly, `on_data` is called when its data become others, and
+        `on_move` when it comes to lie elsewhere in the world.
         """
         image = None if layer is None else open_layer(layer)
-        if self.layer is not None:
-            self.layer.events.data.disconnect(on_data)
+        self._links.cut()
         if layer is not None:
-            layer.events.data.connect(on_data)
+            self._links.add(layer.events.data, on_data)
+            for name in PLACE_EVENTS:
+                self._links.add(getattr(layer.events, name), on_move)
         self.layer = layer
         self.predictor = None if image is None else Predictor(image, self._model, self.model_name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 
 from qtpy.QtCore import QEvent, QTimer, Signal
@@ -39,12 +40,15 @@ class Tab(QWidget):
             self.closed.emit()
 
     def at_end(self, end: Callable[..., object]) -> None:
-        """Have a function called when the dock or the window has been closed, maybe twice.
+        """Have a function called, once, when the dock or the window has been closed.
 
-        It must not hold the widget.
+        It must not hold the widget. It outlives the widget, whoever takes that away: were it kept
+        by the widget alone, Python might have taken the function apart before Qt calls it.
         """
-        self.closed.connect(end)
-        self.destroyed.connect(end)
+        finalize = weakref.finalize(self, end)
+        finalize.atexit = False
+        self.closed.connect(finalize)
+        self.destroyed.connect(finalize)
 
     def _share_place(self) -> None:
         """Put this on top of those that are in the same area of the window already."""

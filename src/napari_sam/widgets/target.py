@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
-from napari_sam.labels import Edit, LabelIds, write_mask
-from napari_sam.labels.write import Overlap
-from napari_sam.labels.write_table import new_rows, write_table
-from napari_sam.widgets.labels_layer import ShownLabels, make_labels
+import numpy as np
+from psygnal import Signal
+
+from napari_sam.labels import Edit
+from napari_sam.labels.change import Change
+from napari_sam.labels.object_at import object_at
+from napari_sam.labels.objects import ObjectRecord, ObjectTable
+from napari_sam.labels.others import Others
+from napari_sam.labels.packed_edit import PackedEdit
+from napari_sam.labels.replace import plan_removal, plan_replacement
+from napari_sam.labels.write import Overlap, plan_mask
+from napari_sam.labels.write_table import new_rows, plan_table
+from napari_sam.widgets.chore import Chore
+from napari_sam.widgets.kept_labels import KeptLabels
+from napari_sam.widgets.labels_layer import ShownLabels, insert_above, make_labels
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -18,40 +29,72 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_sam.image import Image
+    from napari_sam.labels.recovery import Recovery
+    from napari_sam.labels.save import SavedLabels
     from napari_sam.masks import Mask
     from napari_sam.masks.mask_table import MaskTable
+    from napari_sam.widgets.draft import Draft
+
+
+Near: TypeAlias = tuple[float, float] | tuple[int, int, int, int] | None
+"""A pixel (y, x) of an object, or the box (y0, x0, y1, x1) around it; None: its record knows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Written:
-    """One commit: the layer, what changed in it, the highest id, and how many got one."""
+    """One change of a labels layer.
+
+    Parameters
+    ----------
+    layer : Labels
+        Which.
+    change : Change
+        What was done to its pixels and records.
+    says : str
+        A sentence on it.
+    label : int
+        The id that was given, the highest if several; 0 if none.
+    n_objects : int
+        How many got an id.
+    """
 
     layer: Labels
-    edit: Edit
-    label: int
-    n_objects: int = 1
+    change: Change
+    says: str
+    label: int = 0
+    n_objects: int = 0
 
-    def describe(self) -> str:
-        """Return a sentence on what was done."""
-        done = f"Kept as object {self.label}" if self.label else "Erased"
-        if self.n_objects > 1:
-            done = f"Kept {self.n_objects:,} objects"
-        plane = self.edit.region[:-2]
-        where = f", plane {', '.join(map(str, plane))}" if plane else ""
-        return f"{done} in '{self.layer.name}'{where}. Ctrl+Z takes it back."
+    @property
+    def n_changed(self) -> int:
+        """Number of pixels that got another value."""
+        return self.change.edit.n_changed if self.change.edit else 0
+
+    def packed(self) -> PackedWritten:
+        """Return the same in little memory."""
+        edit = self.change.edit
+        rest = replace(self, change=replace(self.change, edit=None))
+        return PackedWritten(rest, None if edit is None else PackedEdit.of(edit))
+
+    def unpacked(self) -> Written:
+        """Return this."""
+        return self
 
 
 @dataclass(frozen=True, eq=False)
-class Count:
-    """The work of finding the highest id in labels that hold objects already."""
+class PackedWritten:
+    """One change of a labels layer, in little memory: its pixels apart from the rest."""
 
-    layer: Labels
-    array: Any
+    rest: Written
+    edit: PackedEdit | None
 
-    def iter_answer(self) -> Iterator[str | int]:
-        """Yield what is being done, and then the highest id."""
-        yield "Counting the objects …"
-        yield LabelIds(self.array).highest
+    def packed(self) -> PackedWritten:
+        """Return this."""
+        return self
+
+    def unpacked(self) -> Written:
+        """Return the change."""
+        edit = None if self.edit is None else self.edit.unpack()
+        return replace(self.rest, change=replace(self.rest.change, edit=edit))
 
 
 class Target:
@@ -63,10 +106,27 @@ class Target:
         None: `ensure_layer` makes one.
     """
 
+    painted = Signal(object)
+    """Emitted with the `Change` that the user has painted into labels by hand."""
+
+    replaced = Signal()
+    """Emitted when the data of a labels layer have become others."""
+
     def __init__(self) -> None:
         self.layer: Labels | None = None
         self._overlap: Overlap = "keep"
-        self._ids: weakref.WeakKeyDictionary[Labels, LabelIds] = weakref.WeakKeyDictionary()
+        self._kept: weakref.WeakKeyDictionary[Labels, KeptLabels] = weakref.WeakKeyDictionary()
+        self._identity: str | None = None
+
+    @property
+    def kept(self) -> KeptLabels | None:
+        """What is known of the layer."""
+        return None if self.layer is None else self._of(self.layer)
+
+    @property
+    def objects(self) -> ObjectTable:
+        """What is known of the objects in the labels; empty, if there is no layer."""
+        return ObjectTable() if self.kept is None else self.kept.table
 
     @property
     def overlap(self) -> Overlap:
@@ -82,18 +142,22 @@ class Target:
     @property
     def next_label(self) -> int:
         """The id of the next object. Looks the labels through, if they are not counted yet."""
-        return 1 if self.layer is None else self._ids_of(self.layer).next
+        return 1 if self.kept is None else self.kept.ids.next
 
     @property
-    def uncounted(self) -> Count | None:
-        """The work of finding the highest id, in any thread; None if that is known."""
-        if self.layer is None or self.layer in self._ids:
-            return None
-        return Count(self.layer, ShownLabels(self.layer).array)
+    def is_counted(self) -> bool:
+        """Whether the highest id is known."""
+        return self.kept is None or self.kept.is_counted
 
-    def count(self, counted: Count, highest: int) -> None:
-        """Take the highest id that a `Count` found."""
-        self._ids.setdefault(counted.layer, LabelIds(counted.array, highest=highest))
+    @property
+    def n_ids_left(self) -> int | None:
+        """How many more objects the type of the labels can number; None without labels."""
+        return None if self.kept is None else self.kept.n_ids_left
+
+    @property
+    def uncounted(self) -> Chore[int] | None:
+        """The work of finding the highest id; None if that is known, or under way."""
+        return None if self.kept is None else self.kept.count()
 
     def ensure_layer(self, viewer: ViewerModel, image_layer: ImageLayer, image: Image) -> Labels:
         """Return the layer to write into; makes one just above the image if there is none.
@@ -105,55 +169,220 @@ class Target:
         """
         if self.layer is None:
             self.layer = make_labels(image_layer, image)
-            self._ids[self.layer] = LabelIds(ShownLabels(self.layer).array, highest=0)
-            active = viewer.layers.selection.active
-            viewer.layers.insert(viewer.layers.index(image_layer) + 1, self.layer)
-            if active is not None:
-                viewer.layers.selection.active = active
+            kept = self._of(self.layer)
+            kept.set_highest(0)
+            kept.is_made_here = True
+            insert_above(viewer, image_layer, self.layer)
+            self._begin_journal()
         ShownLabels(self.layer).check(image)
         return self.layer
 
-    def write(self, layer: Labels, mask: Mask, plane: tuple[int, ...]) -> Written:
-        """Write one object with the next id and show it; only the mask's box is read and written.
+    def recover(
+        self, viewer: ViewerModel, image_layer: ImageLayer, image: Image, recovery: Recovery
+    ) -> Labels:
+        """Return a new layer with the objects that a process that died has left."""
+        layer = make_labels(image_layer, image, at_least=recovery.highest)
+        kept = self._of(layer)
+        kept.note_in(recovery, recovery.apply(kept.shown))
+        kept.set_highest(recovery.highest)
+        insert_above(viewer, image_layer, layer)
+        return layer
 
-        The layer's own switch *preserve labels* makes every rule "keep".
+    def adopt(self, layer: Labels, saved: SavedLabels) -> None:
+        """Know a layer that shows labels on disk."""
+        self._know(KeptLabels(layer, saved.objects, saved))
+
+    def identify(self, image_identity: str | None) -> None:
+        """Take what tells the image from others; changes are noted for a crash from then on."""
+        self._identity = image_identity
+        self._begin_journal()
+
+    def close(self, layer: Labels) -> None:
+        """Forget a layer that the user has removed."""
+        if layer in self._kept:
+            self._kept.pop(layer).close()
+
+    def others(self, own: int | None, are_negatives: bool) -> Others | None:
+        """Return the objects that a mask must leave alone; None if it need not."""
+        if self.layer is None or self._rule(self.layer) != "keep":
+            return None
+        return Others(ShownLabels(self.layer).array, own or 0, are_negatives)
+
+    def label_at(self, plane: tuple[int, ...], y: float, x: float) -> int:
+        """Return the id at a point, 0 if there is none."""
+        if self.layer is None:
+            return 0
+        return Others(ShownLabels(self.layer).array).at(plane, y, x)
+
+    def find(self, label: int, plane: tuple[int, ...], near: Near) -> Mask:
+        """Return the pixels of an object on a plane; its record may know where it is.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
         """
-        label = self._ids_of(layer).next
-        overlap: Overlap = "keep" if layer.preserve_labels else self.overlap
-        edit = write_mask(ShownLabels(layer), mask, label, plane=plane, overlap=overlap)
-        if edit.n_changed and edit.after:
-            self._ids_of(layer).use(label)
-        return Written(layer, edit, int(edit.after))
+        layer, record = self.layer, self.objects.get(label, plane)
+        box = record.box if record else near if near and len(near) == 4 else None
+        pixel = near if near and len(near) == 2 else None
+        if layer is None or (box is None and pixel is None):
+            raise ValueError(f"There is no record of an object {label} here; point at it.")
+        mask = object_at(ShownLabels(layer).array, label, plane=plane, near=pixel, box=box)
+        if not mask.area:
+            raise ValueError(f"There is no object {label} in '{layer.name}' any more.")
+        return mask
+
+    def write(self, layer: Labels, draft: Draft, model: str) -> Written:
+        """Write the object of a draft and show it; only boxes are read and written.
+
+        A new one gets the next id; one opened again keeps its own. The layer's own switch *preserve
+        labels* makes every rule "keep".
+        """
+        mask, rule = draft.mask, self._rule(layer)
+        if mask is None:
+            raise ValueError("There is no mask to write.")
+        if draft.old is None:
+            label = self._of(layer).ids.next
+            edit = plan_mask(ShownLabels(layer), mask, label, plane=draft.plane, overlap=rule)
+            says = f"Kept as object {label}" if edit.after else "Erased"
+        else:
+            label, old = draft.old
+            edit = plan_replacement(
+                ShownLabels(layer), old, mask, label, plane=draft.plane, overlap=rule
+            )
+            says = f"Replaced object {label}"
+        drop, put = self._records_after(layer, edit, draft.plane, label)
+        if (made := _written_mask(edit, label, mask)).area:
+            record = ObjectRecord.of(
+                made, label, draft.plane, prompts=draft.prompts, rank=draft.rank, model=model
+            )
+            put += (record.reviewed() if draft.old else record,)
+        elif draft.old:
+            drop += _there(self.objects.get(label, draft.plane))
+        is_new = draft.old is None and made.area > 0
+        return self._apply(
+            layer, Change(drop, put, edit), says, label if is_new else 0, int(is_new)
+        )
 
     def write_all(self, layer: Labels, table: MaskTable, plane: tuple[int, ...]) -> Written:
         """Write many objects with the next ids and show them; others that are there stay whole."""
         labels = ShownLabels(layer)
         new = table.select(new_rows(labels.array, table, plane=plane))
-        first = self._ids_of(layer).next
-        edit = write_table(labels, new, first, plane=plane)
-        highest = first + len(new) - 1
-        if len(new):
-            self._ids_of(layer).use(highest)
-        return Written(layer, edit, highest, len(new))
+        first = self._of(layer).ids.next
+        edit = plan_table(labels, new, first, plane=plane)
+        put = tuple(ObjectRecord.of(new[row], first + row, plane) for row in range(len(new)))
+        says = f"Kept {len(new):,} objects" if len(new) != 1 else f"Kept as object {first}"
+        return self._apply(layer, Change((), put, edit), says, first + len(new) - 1, len(new))
 
-    def undo(self, written: Written) -> None:
-        """Put back what was there before, but for what has been painted since; frees the id."""
-        labels, edit = ShownLabels(written.layer), written.edit
-        ours = edit.changed & (labels[edit.region] == edit.after)
-        replace(edit, changed=ours).undo(labels)
-        if written.label:
-            highest = written.label - written.n_objects
-            self._ids[written.layer] = LabelIds(labels.array, highest=highest)
+    def delete(self, label: int, plane: tuple[int, ...], near: Near) -> Written:
+        """Make an object background on one plane."""
+        mask = self.find(label, plane, near)
+        layer: Any = self.layer
+        edit = plan_removal(ShownLabels(layer), mask, label, plane=plane)
+        gone = _there(self.objects.get(label, plane))
+        return self._apply(layer, Change(gone, (), edit), f"Deleted object {label}")
 
-    def redo(self, written: Written) -> None:
-        """Write an object again that `undo` took back, but for where something has been painted."""
-        labels, edit = ShownLabels(written.layer), written.edit
-        free = edit.changed & (labels[edit.region] == edit.before)
-        replace(edit, changed=free).redo(labels)
-        if written.label:
-            self._ids_of(written.layer).use(written.label)
+    def review(
+        self, label: int, places: Mapping[tuple[int, ...], Near], is_reviewed: bool
+    ) -> Written:
+        """Note whether somebody has accepted an object on some planes; makes missing records."""
+        records = [
+            self.objects.get(label, plane)
+            or ObjectRecord.of(self.find(label, plane, near), label, plane)
+            for plane, near in places.items()
+        ]
+        layer: Any = self.layer
+        says = "Accepted" if is_reviewed else "To be looked at again:"
+        change = Change(put=tuple(record.reviewed(is_reviewed) for record in records))
+        return self._apply(layer, change, f"{says} object {label}")
 
-    def _ids_of(self, layer: Labels) -> LabelIds:
-        if layer not in self._ids:
-            self._ids[layer] = LabelIds(ShownLabels(layer).array)
-        return self._ids[layer]
+    def undo(self, written: Written | PackedWritten) -> Change:
+        """Put back what was there before, but for what has been painted since; frees the ids."""
+        written = written.unpacked()
+        kept = self._of(written.layer)
+        done = kept.apply(written.change.inverse())
+        if written.n_objects and kept.ids.highest == written.label:
+            kept.set_highest(written.label - written.n_objects)
+        return done
+
+    def redo(self, written: Written | PackedWritten) -> Change:
+        """Do again what `undo` took back, but for where something has been painted."""
+        written = written.unpacked()
+        kept = self._of(written.layer)
+        done = kept.apply(written.change)
+        if written.n_objects:
+            kept.ids.use(written.label)
+        return done
+
+    def _apply(
+        self, layer: Labels, change: Change, says: str, label: int = 0, n_objects: int = 0
+    ) -> Written:
+        """Make a change, unless it would change nothing."""
+        written = Written(layer, change, says, label, n_objects)
+        if not written.n_changed and change.edit is not None:
+            return written
+        kept = self._of(layer)
+        done = kept.apply(change)
+        if n_objects:
+            kept.ids.use(label)
+        return replace(written, change=done, says=_sentence(says, layer, done))
+
+    def _records_after(
+        self, layer: Labels, edit: Edit, plane: tuple[int, ...], own: int
+    ) -> tuple[tuple[ObjectRecord, ...], tuple[ObjectRecord, ...]]:
+        """Return the records of other objects that an edit ends, and of those it makes smaller."""
+        lost = edit.before[edit.changed]
+        labels, counts = np.unique(lost[(lost != 0) & (lost != own)], return_counts=True)
+        table = self._of(layer).table
+        drop: tuple[ObjectRecord, ...] = ()
+        put: tuple[ObjectRecord, ...] = ()
+        for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
+            for record in _there(table.get(label, plane)):
+                left = record.area - count
+                if left > 0:
+                    put += (replace(record, area=left),)
+                else:
+                    drop += (record,)
+        return drop, put
+
+    def _rule(self, layer: Labels) -> Overlap:
+        return "keep" if layer.preserve_labels else self.overlap
+
+    def _begin_journal(self) -> None:
+        """Note changes of labels that this program has made, if it is known of which image."""
+        if self._identity is not None and self.kept is not None and self.kept.is_made_here:
+            self.kept.begin_journal(self._identity)
+
+    def _of(self, layer: Labels) -> KeptLabels:
+        if layer not in self._kept:
+            self._know(KeptLabels(layer))
+        return self._kept[layer]
+
+    def _know(self, kept: KeptLabels) -> None:
+        self._kept[kept.layer] = kept
+        kept.painted.connect(self._on_painted)
+        kept.replaced.connect(self._on_replaced)
+
+    def _on_painted(self, done: Change) -> None:
+        self.painted.emit(done)
+
+    def _on_replaced(self) -> None:
+        self.replaced.emit()
+
+
+def _written_mask(edit: Edit, label: int, mask: Mask) -> Mask:
+    """Return the pixels that hold an object after an edit, with the scores of its mask."""
+    *_, rows, columns = edit.region
+    after = np.where(edit.changed, edit.after, edit.before) == label
+    written = type(mask).from_array(after, rows.start, columns.start)  # type: ignore[union-attr]
+    return replace(mask, box=written.box, array=written.array)
+
+
+def _there(record: ObjectRecord | None) -> tuple[ObjectRecord, ...]:
+    return () if record is None else (record,)
+
+
+def _sentence(says: str, layer: Labels, change: Change) -> str:
+    plane = change.edit.region[:-2] if change.edit else ()
+    where = f", plane {', '.join(map(str, plane))}" if plane else ""
+    return f"{says} in '{layer.name}'{where}. Ctrl+Z takes it back."

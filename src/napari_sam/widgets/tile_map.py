@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sam.widgets.drawn_once import drawn_once
 from napari_sam.widgets.layers import place, placement
 
 if TYPE_CHECKING:
@@ -94,17 +95,21 @@ class TileMap:
             drawn[going_on] = GOING_ON
         (rows, height), (columns, width) = (map_axis(grid, axis) for axis in (0, 1))
         picture = drawn.repeat(rows, axis=0).repeat(columns, axis=1)[(None,) * len(plane)]
-        if not np.array_equal(picture, self.layer.data):
-            with self.layer.events.thumbnail.blocker():  # the layer list is slow to paint it
-                self.layer.data = picture
-            self.layer.editable = False  # new data allow it again
         corner = np.array([*plane, 0, 0], float)
-        place(self.layer, placement(image_layer, corner, np.array([height, width])))
+        where = placement(image_layer, corner, np.array([height, width]))
+        if np.array_equal(picture, self.layer.data):
+            place(self.layer, where)
+            return
+        with drawn_once(self.layer):
+            self.layer.data = picture
+            self.layer.editable = False  # new data allow it again
+            place(self.layer, where)
 
     def hide(self) -> None:
         """Show nothing; the layer stays, empty."""
         if self.layer is not None and self.layer.data.any():
-            self.layer.data = np.zeros((1,) * self.layer.ndim, np.uint8)
+            with drawn_once(self.layer):
+                self.layer.data = np.zeros((1,) * self.layer.ndim, np.uint8)
 
 
 def map_axis(grid: TileGrid, axis: int) -> tuple[NDArray[np.int_], int]:

@@ -1,0 +1,353 @@
+"""Making one object: prompts, their answers, candidates, and what a click would select."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from psygnal import Signal
+
+from napari_sam.prompts.strokes import points_along
+from napari_sam.widgets.choices import Choices
+from napari_sam.widgets.chore import Chore
+from napari_sam.widgets.draft import NO_IMAGE, Draft
+from napari_sam.widgets.history import History, Step
+from napari_sam.widgets.hover import Hover
+from napari_sam.widgets.in_order import in_order
+from napari_sam.widgets.layers import current_plane
+from napari_sam.widgets.predictor import Predictor, Request
+from napari_sam.widgets.transcript import call_text
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_sam.masks import Candidates, Mask
+    from napari_sam.widgets.target import Written
+
+Plane = tuple[int, ...] | None
+
+SCRIBBLE_APART = 12
+"""Points of a scribble are at least so far apart, in samples of what the model sees."""
+
+
+class Drafting(Choices):
+    """The part of a session that makes an object; `SegmentSession` keeps it.
+
+    Every prompt can be given in pixels of the image with these options: ``plane``, by default the
+    one shown; ``step``, how finely the model looks this time, by default `step_now`; ``wait``,
+    whether to return only when the model has answered.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or ViewerModel
+        Kept by weak reference.
+    """
+
+    asked = Signal(object)
+    draft_changed = Signal()
+    hover_changed = Signal()
+    status_changed = Signal(str)
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__(viewer)
+        self._history = History()
+        self._draft, self._hover = Draft(), Hover()
+        self.is_held_up = False
+        self.held_up: list[Callable[[], Any]] = []
+        self.status = NO_IMAGE
+
+    # The object being made
+
+    @property
+    def draft(self) -> Draft:
+        """The object being made: its plane, prompts, candidates, and which of them is chosen."""
+        return self._draft
+
+    @property
+    def candidates(self) -> Candidates | None:
+        """What it may be; None without prompts, or while they are being answered."""
+        return self._draft.candidates
+
+    @property
+    def mask(self) -> Mask | None:
+        """The chosen candidate."""
+        return self._draft.mask
+
+    @property
+    def hovered(self) -> tuple[Mask, tuple[int, ...], bool] | None:
+        """What a click under the cursor would select: mask, plane, and whether positive."""
+        return self._hover.shown(self.preferred_rank)
+
+    # Prompts
+
+    @in_order
+    def click(
+        self,
+        y: float,
+        x: float,
+        positive: bool = True,
+        *,
+        plane: Plane = None,
+        step: float | None = None,
+        wait: bool = True,
+    ) -> None:
+        """Add a point, (row, column). With `turbo`, the first one keeps the object at once.
+
+        Raises
+        ------
+        ValueError
+            If the point is outside the image, or the first one of an object is negative.
+        """
+        base = self._draft_on(plane)
+        draft = base.with_points([[y, x]], positive, self._predictor.image.shape_yx)
+        self._prompt(draft, wait, step, "click", y, x, positive)
+        if self.turbo and base.is_empty:
+            self._keep_at_once(wait)
+
+    @in_order
+    def box(
+        self,
+        y0: float,
+        x0: float,
+        y1: float,
+        x1: float,
+        *,
+        plane: Plane = None,
+        step: float | None = None,
+        wait: bool = True,
+    ) -> None:
+        """Set the box; it is cut at the border."""
+        draft = self._draft_on(plane).with_box((y0, x0, y1, x1), self._predictor.image.shape_yx)
+        self._prompt(draft, wait, step, "box", y0, x0, y1, x1)
+
+    @in_order
+    def scribble(
+        self,
+        path: ArrayLike,
+        positive: bool = True,
+        *,
+        plane: Plane = None,
+        step: float | None = None,
+        wait: bool = True,
+    ) -> None:
+        """Add points along a stroke, (N, 2) of (row, column); see `points_along`."""
+        path = np.round(np.asarray(path, float), 2)
+        points = points_along(path, SCRIBBLE_APART * (step or self.step_now or 1))
+        base = self._draft_on(plane)
+        draft = base.with_points(points, positive, self._predictor.image.shape_yx)
+        self._prompt(draft, wait, step, "scribble", path, positive)
+
+    @in_order
+    def lasso(
+        self,
+        path: ArrayLike,
+        *,
+        plane: Plane = None,
+        step: float | None = None,
+        wait: bool = True,
+    ) -> None:
+        """Draw an outline (N, 2) around the object: its inside becomes mask and box."""
+        path = np.round(np.asarray(path, float), 2)
+        draft = self._draft_on(plane).with_outline(path, self._predictor.image.shape_yx)
+        self._prompt(draft, wait, step, "lasso", path)
+
+    @in_order
+    def remove_point(self, index: int, *, step: float | None = None, wait: bool = True) -> None:
+        """Take one point away, by its position in ``draft.prompts.points``."""
+        self._prompt(self._draft.without_point(index), wait, step, "remove_point", index)
+
+    @in_order
+    def remove_box(self, *, step: float | None = None, wait: bool = True) -> None:
+        """Take the box away."""
+        self._prompt(self._draft.without_box(), wait, step, "remove_box")
+
+    @in_order
+    def clear(self) -> None:
+        """Drop the prompts of the object being made; one opened again stays as it was."""
+        if not self._draft.is_empty:
+            draft = self._draft.emptied()
+            self._change(draft, (), "clear()")
+            self._resume(draft, wait=False)
+
+    @in_order
+    def choose(self, rank: int) -> None:
+        """Choose a candidate, 0 is the smallest; later objects begin with the same one."""
+        if self._draft.candidates:
+            self._set_draft(self._draft.chosen(rank))
+            if len(self._draft.candidates) > 1:
+                self.preferred_rank = self._draft.rank
+            self._history.amend(self._draft, call_text("choose", rank))
+            self._say_draft()
+
+    def cycle(self, by: int) -> None:
+        """Choose a larger candidate (`by` above 0) or a smaller one, as the wheel does.
+
+        Before the first click, it is the outline under the cursor that changes.
+        """
+        if self._draft.candidates:
+            self.choose(self._draft.rank + by)
+        elif self._draft.is_empty and (rank := self._hover.rank(self.preferred_rank)) is not None:
+            self.preferred_rank = max(0, min(rank + by, self._hover.n_candidates - 1))
+            self.hover_changed.emit()
+
+    # Hovering
+
+    def hover(
+        self, y: float, x: float, positive: bool = True, *, plane: Plane = None, wait: bool = True
+    ) -> None:
+        """Look at what a click would select; `hovered` tells."""
+        base = self._draft_on(plane)
+        self._look_at(base.with_points([[y, x]], positive, self._predictor.image.shape_yx), wait)
+
+    def hover_box(
+        self, y0: float, x0: float, y1: float, x1: float, *, plane: Plane = None, wait: bool = True
+    ) -> None:
+        """Look at what a box would select; `hovered` tells."""
+        base = self._draft_on(plane)
+        self._look_at(base.with_box((y0, x0, y1, x1), self._predictor.image.shape_yx), wait)
+
+    def leave(self) -> None:
+        """End hovering: the cursor is over nothing."""
+        if self._hover.end():
+            self.hover_changed.emit()
+
+    def _look_at(self, draft: Draft, wait: bool) -> None:
+        request = self._request(draft, self.step_now, is_hover=True)
+        if self._hover.ask(request):
+            self.hover_changed.emit()
+        else:
+            self._answer(request, wait)
+
+    # Answers
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Tell in the status line, instead of raising, what cannot be done; for the hand."""
+        try:
+            yield
+        except (ValueError, TypeError, IndexError, OSError) as error:
+            self._say(str(error))
+
+    def fail(self, request: Any, error: Exception) -> None:
+        """Take back prompts that could not be answered, and say why. Main thread only."""
+        if isinstance(request, Chore):
+            request.give_up()
+        predictor = getattr(request, "predictor", request)
+        if isinstance(predictor, Predictor) and predictor is not self._source.predictor:
+            return
+        self.leave()
+        if self._draft.is_waiting and getattr(request, "prompts", None) is self._draft.prompts:
+            self.is_held_up, self.held_up = False, []
+            self._set_draft(self._history.take_back(self._draft))
+        self._say(str(error) or type(error).__name__)
+
+    def _accept(self, request: Request, answer: Candidates) -> None:
+        """Take the answer to a request; ignored if the prompts have moved on."""
+        if request.predictor is not self._source.predictor:
+            return
+        if request.is_hover:
+            if self._hover.answer(request, answer):
+                self.hover_changed.emit()
+        elif request.prompts is self._draft.prompts and self._draft.is_waiting:
+            self._set_draft(self._draft.answered(answer, self.preferred_rank))
+            self._history.amend(self._draft)
+            self._say_draft()
+
+    # Inside
+
+    def _draft_on(self, plane: Plane) -> Draft:
+        """Return the draft to add to: a new one, if the plane is another."""
+        plane = self._plane(plane)
+        return self._draft if self._draft.plane == plane else Draft(plane)
+
+    def _plane(self, plane: Plane) -> tuple[int, ...]:
+        """Return a plane of the image, by default the one shown."""
+        image, layer = self._predictor.image, self._source.layer
+        if plane is None and layer is not None:
+            plane = current_plane(self.viewer, layer)
+        return image.normalize_plane(plane or ())
+
+    def _prompt(
+        self, draft: Draft, wait: bool, step: float | None, command: str, *args: Any
+    ) -> None:
+        """Make a draft with other prompts, as one step, and have it answered."""
+        step = self.step_now if step is None else step
+        is_placed = not command.startswith("remove")
+        plane = draft.plane if is_placed and draft.plane else None
+        self._change(draft, (), call_text(command, *args, plane=plane, step=step))
+        self._resume(draft, wait, step)
+
+    def _resume(self, draft: Draft, wait: bool, step: float | None = None) -> None:
+        """Go on with a draft; it is answered, if it is not yet: at once, if hovering has asked."""
+        known = None
+        if draft.is_waiting:
+            request = self._request(draft, self.step_now if step is None else step)
+            known = self._hover.answer_to(request)
+        self.leave()
+        if known is not None:
+            draft = draft.answered(known, self.preferred_rank)
+            self._history.amend(draft)
+        self._set_draft(draft)
+        self._say_draft()
+        if draft.is_waiting:
+            self._answer(request, wait)
+
+    def _request(self, draft: Draft, step: float | None, *, is_hover: bool = False) -> Request:
+        """Return the question that a draft puts."""
+        return Request(
+            self._predictor,
+            draft.prompts,
+            draft.plane,
+            is_hover=is_hover,
+            others=self._target.others(draft.label, self.neighbors),
+            rank=self.preferred_rank,
+            step=step,
+            object_diameter=self.object_diameter,
+        )
+
+    def _answer(self, request: Request, wait: bool) -> None:
+        """Have a request answered: elsewhere, if somebody listens and nobody waits; or now."""
+        if not wait and len(self.asked):
+            self.asked.emit(request)
+            return
+        try:
+            answer = request.answer()
+        except Exception as error:
+            self.fail(request, error)
+            raise
+        self.accept(request, answer)
+
+    def _change(
+        self,
+        draft: Draft,
+        written: tuple[Written, ...],
+        *calls: str,
+        choices: Mapping[str, str] | None = None,
+    ) -> None:
+        """Add a step to the history, which leads to a draft; `choices` default to those now."""
+        choices = self._choices_as_python() if choices is None else choices
+        self._history.push(Step(self._draft, draft, written, calls, choices))
+
+    def _set_draft(self, draft: Draft) -> None:
+        self._draft = draft
+        self.draft_changed.emit()
+
+    def _say(self, text: str) -> None:
+        self.status = text
+        self.status_changed.emit(text)
+
+    def _say_draft(self) -> None:
+        label = self.next_label if self.is_counted and self.n_ids_left != 0 else None
+        self._say(NO_IMAGE if self.image is None else self._draft.describe(label))
+
+    @abstractmethod
+    def accept(self, request: Any, answer: Any) -> None:
+        """Take the answer to what was `asked`. Main thread only."""
+
+    @abstractmethod
+    def _keep_at_once(self, wait: bool) -> None:
+        """Keep what the first click selects; nothing stays, if that is nothing."""

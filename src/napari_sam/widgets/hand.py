@@ -1,0 +1,91 @@
+"""What the hand holds: a tool, Shift or Space; and where it points."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psygnal import Signal
+
+from napari_sam.widgets.cursor import Cursor
+from napari_sam.widgets.tools import Tool
+
+if TYPE_CHECKING:
+    from napari_sam.widgets.review import Review
+    from napari_sam.widgets.scene import Scene
+    from napari_sam.widgets.segment_session import SegmentSession
+
+
+class Hand:
+    """The hand over the canvas of one viewer; mouse, keys and buttons move it.
+
+    Parameters
+    ----------
+    scene : Scene
+        Of the viewer.
+
+    Attributes
+    ----------
+    tool : Tool
+        What a drag does.
+    tool_changed : Signal
+        Emitted after `take`.
+    cursor : Cursor
+        Where the mouse is.
+    is_panning : bool
+        Whether a drag pans, whatever the tool: while Space is down.
+    """
+
+    tool_changed = Signal()
+
+    def __init__(self, scene: Scene) -> None:
+        self.session: SegmentSession = scene.session
+        self.tool = Tool.CLICK
+        self.cursor = Cursor(scene.session)
+        self.is_panning = False
+        self._scene = scene
+
+    @property
+    def review(self) -> Review:
+        """Where one is in the list of objects."""
+        return self._scene.review
+
+    def take(self, tool: Tool) -> None:
+        """Take a tool, and make the layer with the keys the active one."""
+        self.tool = tool
+        self.tool_changed.emit()
+        if tool.draws:
+            self._scene.ensure_box()
+        self.wake_keys()
+
+    def wake_keys(self) -> None:
+        """Make the layer with the keys the active one."""
+        layer = self._scene.ensure_clicks()
+        if layer is not None:
+            layer.mode = "pan_zoom"
+            layer.cursor = "cross" if self.tool.draws else "standard"
+            self.session.viewer.layers.selection.active = layer
+
+    def hold_shift(self, is_down: bool) -> None:
+        """Shift has been pressed or released."""
+        self.cursor.hold_shift(is_down)
+
+    def hold_space(self, is_down: bool) -> None:
+        """Space has been pressed or released."""
+        self.is_panning = is_down
+
+    def delete(self) -> None:
+        """Delete the kept object that is open again, or the one under the cursor.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        session, spot = self.session, self.cursor.spot
+        draft = session.draft
+        if draft.label is not None:
+            session.delete(draft.label, plane=draft.plane)
+        elif spot and (label := session.object_at(spot.y, spot.x, plane=spot.plane)):
+            session.delete(label, near=(spot.y, spot.x), plane=spot.plane)
+        else:
+            raise ValueError("Move the cursor over a kept object to delete it.")

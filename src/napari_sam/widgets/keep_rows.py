@@ -1,0 +1,52 @@
+"""What is done with the object: kept, dropped, deleted; and back and forth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_sam.widgets.action_button import ActionButton
+from napari_sam.widgets.keys import DELETE, DROP, KEEP, REDO, UNDO
+from napari_sam.widgets.rows import side_by_side
+
+if TYPE_CHECKING:
+    from napari_sam.widgets.hand import Hand
+    from napari_sam.widgets.links import Links
+
+REPLACE, LEAVE = "Replace", "Leave it"
+"""What Keep and Drop mean for an object that was opened again."""
+
+
+class KeepRows(QWidget):
+    """Which object this is, and what can be done with it."""
+
+    def __init__(self, hand: Hand, links: Links) -> None:
+        super().__init__()
+        self._session = hand.session
+        self._object = QLabel()
+        self._keep = ActionButton(KEEP, hand, links, REPLACE)
+        self._drop = ActionButton(DROP, hand, links, LEAVE)
+        self._delete, undo, redo = (
+            ActionButton(action, hand, links) for action in (DELETE, UNDO, REDO)
+        )
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._object)
+        column.addLayout(side_by_side(self._keep, self._drop, self._delete, spacing=4))
+        column.addLayout(side_by_side(undo, redo, spacing=4))
+        links.add(self._session.layers_changed, self._show)
+        links.add(self._session.draft_changed, self._show)
+        self._show()
+
+    def _show(self) -> None:
+        """Show the number of the object, and what the keys would do to it."""
+        session, label = self._session, self._session.draft.label
+        is_new = label is None
+        if is_new:
+            self._object.setText(f"Object {session.next_label if session.is_counted else '…'}")
+        else:
+            self._object.setText(f"<b>Object {label}</b>, opened again")
+        self._keep.set_title(KEEP.title if is_new else REPLACE)
+        self._drop.set_title(DROP.title if is_new else LEAVE)
+        self._delete.setEnabled(not is_new)

@@ -1,0 +1,236 @@
+"""One Labels layer that objects are written into: its pixels, ids, records, and where they lie."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psygnal import Signal
+
+from napari_sam.labels import LabelIds
+from napari_sam.labels.change import Change
+from napari_sam.labels.edit import painted_edits
+from napari_sam.labels.objects import ObjectTable
+from napari_sam.labels.recovery import Recovery, new_recovery
+from napari_sam.labels.store import ObjectStore
+from napari_sam.labels.widen import ids_left
+from napari_sam.widgets.chore import Chore
+from napari_sam.widgets.labels_layer import ShownLabels, painted_pixels
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+    from napari_sam.labels.save import SavedLabels
+
+
+class KeptLabels:
+    """A Labels layer, as objects are written into it.
+
+    Parameters
+    ----------
+    layer : Labels
+        Kept by weak reference.
+    objects : ObjectStore, optional
+        Its records; none, if not given.
+    saved : SavedLabels, optional
+        Where it lies on disk.
+
+    Attributes
+    ----------
+    saved : SavedLabels or None
+        None: in memory.
+    is_made_here : bool
+        Whether this program has made it, empty, so that its changes are all there is to it.
+    is_closed : bool
+        Whether the user has removed the layer.
+    """
+
+    painted = Signal(object)
+    """Emitted with the `Change` that the user has painted by hand."""
+
+    replaced = Signal()
+    """Emitted when somebody else has set other data."""
+
+    def __init__(
+        self, layer: Labels, objects: ObjectStore | None = None, saved: SavedLabels | None = None
+    ) -> None:
+        self._layer = weakref.ref(layer)
+        self._objects = objects or ObjectStore()
+        self._ids: LabelIds | None = None
+        self._is_counting = False
+        self._recovery: Recovery | None = None
+        self._followed: list[Change] | None = None
+        self._unnoted: list[Change] = []
+        self.saved = saved
+        self.is_made_here = self.is_closed = False
+        layer.events.paint.connect(self._on_paint)
+        layer.events.data.connect(self._on_data)
+
+    @property
+    def layer(self) -> Labels:
+        """The layer."""
+        layer = self._layer()
+        if layer is None:
+            raise RuntimeError("The Labels layer is gone.")
+        return layer
+
+    @property
+    def shown(self) -> ShownLabels:
+        """Its pixels; what is written there shows, and is written to disk, at once."""
+        return ShownLabels(self.layer, self.saved.pyramid if self.saved else None)
+
+    @property
+    def table(self) -> ObjectTable:
+        """The records of its objects."""
+        return self._objects.table
+
+    def apply(self, change: Change) -> Change:
+        """Make a change, and return what was done; see `ObjectStore.apply`."""
+        with self.layer.events.paint.blocker(self._on_paint):
+            done = self._objects.apply(change, self.shown)
+        if self._followed is not None:
+            self._followed.append(done)
+        if self.is_made_here and self._objects.journal is None:
+            self._unnoted.append(done)
+        return done
+
+    # Ids
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the highest id is known."""
+        return self._ids is not None
+
+    @property
+    def ids(self) -> LabelIds:
+        """The ids; finding the highest one may take long, if it is not known."""
+        if self._ids is None:
+            self._ids = LabelIds(self.shown.array)
+        return self._ids
+
+    @property
+    def n_ids_left(self) -> int:
+        """How many more objects can get an id."""
+        return ids_left(self.shown.dtype, self.ids.highest)
+
+    def count(self) -> Chore[int] | None:
+        """Return the work of finding the highest id; None if that is known, or under way."""
+        if self.is_counted or self._is_counting:
+            return None
+        self._is_counting = True
+        array = self.shown.array
+        take = partial(self._take_highest, array)
+        return Chore(partial(_iter_highest, array), take, self._end_counting)
+
+    def _take_highest(self, array: Any, highest: int) -> None:
+        self._is_counting = False
+        if self._ids is None and not self.is_closed and self.shown.array is array:
+            self.set_highest(highest)
+
+    def _end_counting(self) -> None:
+        self._is_counting = False
+
+    def set_highest(self, highest: int) -> None:
+        """Take the highest id."""
+        self._ids = LabelIds(self.shown.array, highest=highest)
+
+    # Where it lies
+
+    def follow(self) -> None:
+        """Remember all changes from now on, as somebody copies the labels."""
+        self._followed = []
+
+    def forget(self) -> None:
+        """End following."""
+        self._followed = None
+
+    def move(self, saved: SavedLabels) -> None:
+        """Go on with a copy on disk; what has been changed since it was begun is done there too."""
+        for change in self._followed or ():
+            saved.objects.apply(change, saved.pyramid)
+        self.forget()
+        self._replace(list(saved.pyramid.levels), saved)
+        if self._recovery is not None:
+            self._recovery.discard()
+            self._recovery = None
+
+    def widen(self, wider: SavedLabels | list[Any]) -> None:
+        """Go on with arrays of a wider type."""
+        if isinstance(wider, list):
+            self._replace(wider, None)
+        else:
+            self._replace(list(wider.pyramid.levels), wider)
+
+    def _replace(self, levels: list[Any], saved: SavedLabels | None) -> None:
+        highest = self.ids.highest
+        with self.layer.events.data.blocker(self._on_data):
+            self.layer.data = levels if self.layer.multiscale else levels[0]
+        if saved is not None:
+            self.saved, self._objects = saved, saved.objects
+        self.set_highest(highest)
+
+    # For a crash
+
+    def note_in(self, recovery: Recovery, objects: ObjectStore) -> None:
+        """Go on with the journal that the objects were recovered from."""
+        self._recovery, self._objects = recovery, objects
+
+    def begin_journal(self, image_identity: str) -> None:
+        """Note all changes outside, for another process to make them again after a crash."""
+        if self._objects.journal is not None or self.saved is not None:
+            return
+        try:
+            recovery = new_recovery(image_identity, self.shown.shape)
+        except OSError:  # a folder that cannot be written is no reason not to work
+            return
+        journal = recovery.begin().journal
+        if journal is None:
+            return
+        for change in self._unnoted:
+            journal.append(change)
+            journal.confirm()
+        self._recovery, self._unnoted = recovery, []
+        self._objects.journal = journal
+
+    def close(self) -> None:
+        """End with a layer that the user has removed."""
+        self.is_closed = True
+        if self._recovery is not None:
+            self._recovery.discard()
+            self._recovery = None
+
+    def _on_paint(self, event: Any) -> None:
+        """Note what has been painted by hand, and give nobody an id that has been painted."""
+        for where, before, after in map(painted_pixels, event.value):
+            if self._ids is not None:
+                self._ids.use(int(np.max(after, initial=0)))
+            for edit in painted_edits(where, before, after):
+                done = Change(edit=edit)
+                self._note(done)
+                self.painted.emit(done)
+
+    def _note(self, done: Change) -> None:
+        """Remember a change that has been made already, where others are noted."""
+        if self._followed is not None:
+            self._followed.append(done)
+        journal = self._objects.journal
+        if journal is not None and self.saved is None:
+            journal.append(done)
+            journal.confirm()
+        elif journal is None and self.is_made_here:
+            self._unnoted.append(done)
+
+    def _on_data(self, event: Any) -> None:
+        """Begin anew with other data."""
+        self.close()
+        self._objects, self._ids, self.saved = ObjectStore(), None, None
+        self.is_made_here = self.is_closed = self._is_counting = False
+        self.replaced.emit()
+
+
+def _iter_highest(array: Any) -> Iterator[str | int]:
+    yield "Counting the objects …"
+    yield LabelIds(array).highest

@@ -1,0 +1,74 @@
+"""The threads of the Segment dock: for clicks, for hovering, for opening models, for the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_sam.widgets.lane import Lane, Work
+from napari_sam.widgets.predictor import Predictor, Request
+
+if TYPE_CHECKING:
+    from napari_sam.widgets.segment_session import SegmentSession
+
+
+class Lanes(QObject):
+    """Does what a session asks for; the session takes the answers.
+
+    Parameters
+    ----------
+    session : SegmentSession
+        Whose work it is.
+    """
+
+    progressed = Signal(str)
+    failed = Signal(object, object)
+    warned = Signal(object, str)
+    idle = Signal()
+
+    def __init__(self, session: SegmentSession) -> None:
+        super().__init__()
+        self._for_drafts, self._for_hover, self._for_models = Lane(), Lane(), Lane()
+        self._for_chores = Lane(keeps_all=True)
+        self._all = (self._for_drafts, self._for_hover, self._for_models, self._for_chores)
+        for lane in self._all:
+            lane.answered.connect(session.accept)
+            lane.failed.connect(session.fail)
+            lane.failed.connect(self.failed)
+            lane.warned.connect(self.warned)
+            lane.progressed.connect(self.progressed)
+            lane.idle.connect(self._on_idle)
+
+    def do(self, work: Work) -> None:
+        """Have something done, in the lane for its like."""
+        if (predictor := predictor_of(work)) is None:
+            self._for_chores.submit(work)
+            return
+        self._give_up_other_models(predictor)
+        if not isinstance(work, Request):
+            self._for_models.submit(work)
+        else:
+            (self._for_hover if work.is_hover else self._for_drafts).submit(work)
+
+    def stop(self) -> None:
+        """Forget all work, for good."""
+        for lane in self._all:
+            lane.stop()
+
+    def _give_up_other_models(self, predictor: Predictor) -> None:
+        """Who has chosen another model waits for that one only."""
+        for lane in self._all:
+            old = predictor_of(lane.current)
+            if old is not None and not predictor.shares_model(old):
+                lane.abandon()
+
+    def _on_idle(self) -> None:
+        if not any(lane.current for lane in self._all):
+            self.idle.emit()
+
+
+def predictor_of(work: Work | None) -> Predictor | None:
+    """Return the predictor that some work is for, if it is for one."""
+    predictor = work.predictor if isinstance(work, Request) else work
+    return predictor if isinstance(predictor, Predictor) else None

@@ -1,0 +1,82 @@
+"""What the Segment dock offers to do something about."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari_sam.model import list_models
+from napari_sam.widgets.banner import Notice
+from napari_sam.widgets.docks import bring_forward
+from napari_sam.widgets.layers import SWITCH_TO_2D
+from napari_sam.widgets.sentences import without_hashes
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+    from napari_sam.widgets.segment_session import SegmentSession
+
+FEW_IDS = 20
+"""Growth is offered when so few numbers are left."""
+
+
+def notice_for(session: SegmentSession) -> Notice | None:
+    """Return the most pressing thing that there is to say now, if there is one."""
+    viewer = session.viewer
+    if session.image is not None and viewer.dims.ndisplay == 3:
+        return Notice(SWITCH_TO_2D, {"Switch to 2-D": partial(setattr, viewer.dims, "ndisplay", 2)})
+    if n_objects := session.recoverable:
+        objects = "1 object" if n_objects == 1 else f"{n_objects:,} objects"
+        were = "was" if n_objects == 1 else "were"
+        return Notice(
+            f"{objects} of an earlier session {were} not saved.",
+            {
+                "Recover": _telling(session, "recover"),
+                "Discard": _telling(session, "discard_recovery"),
+            },
+        )
+    n_left = session.n_ids_left
+    if session.labels is not None and n_left is not None and n_left <= FEW_IDS:
+        return _few_ids(session, session.labels, n_left)
+    return None
+
+
+def labels_notice(session: SegmentSession, error: Exception) -> Notice:
+    """Return what to do about labels that do not fit the image."""
+    return Notice(str(error), {"Make a new one": partial(setattr, session, "labels", None)})
+
+
+def damage_notice(session: SegmentSession, error: Exception) -> Notice | None:
+    """Return what to do about an error, if it tells of a file of the model that is damaged."""
+    for spec in list_models():
+        can_fetch = not spec.built_in and any(file.url for file in spec.files)
+        is_named = any(file.target.name in str(error) for file in spec.files)
+        if spec.name == session.model and can_fetch and is_named:
+            fetch_again = partial(_fetch_again, session, spec.name)
+            return Notice(without_hashes(str(error)), {"Fetch it again …": fetch_again})
+    return None
+
+
+def _fetch_again(session: SegmentSession, name: str) -> None:
+    bring_forward(session.viewer, "Models").fetch_again(name)
+
+
+def _few_ids(session: SegmentSession, labels: Labels, n_left: int) -> Notice:
+    dtype = labels.dtype
+    highest = 2 ** (8 * dtype.itemsize - (dtype.kind == "i")) - 1
+    wider = f"uint{min(16 * dtype.itemsize, 64)}"
+    left = "none is" if n_left == 0 else "1 is" if n_left == 1 else f"{n_left} are"
+    return Notice(
+        f"{dtype} holds {highest:,} objects, {left} left.",
+        {f"Widen to {wider}": _telling(session, "widen_labels", wait=False)},
+    )
+
+
+def _telling(session: SegmentSession, command: str, **options: Any) -> Any:
+    """Return a function that does a command of the session, and tells what cannot be done."""
+
+    def do() -> None:
+        with session.telling():
+            getattr(session, command)(**options)
+
+    return do

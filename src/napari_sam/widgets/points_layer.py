@@ -1,0 +1,86 @@
+"""The clicks on screen: a Points layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam.widgets.drawn_once import drawn_once
+from napari_sam.widgets.layers import place, placement
+
+if TYPE_CHECKING:
+    from napari.layers import Image as ImageLayer
+    from napari.layers import Points
+
+    from napari_sam.widgets.draft import Draft
+
+POSITIVE_COLOR = "#56b4e9"
+NEGATIVE_COLOR = "#e65a1a"
+POINT_SCREEN_PX = 13
+SHARE = 0.04
+"""Size of a point as a part of the image's longer side. On screen that is more than it is cut down
+to, unless the image is tiny there; and it does not reach far beyond the image, which would be taken
+for a part of what there is to see."""
+
+
+class PointsLayer:
+    """Mirrors the points of the object being made: positive ones as discs, negative as crosses.
+
+    They have one size on screen. A least size would give that too, but a thick rim with it, and it
+    would show the placeholder that napari draws on planes without points. napari's own tools for
+    points are out of reach: they would move and add points that are no prompts.
+
+    Attributes
+    ----------
+    layer : Points or None
+        None before `make`.
+    """
+
+    def __init__(self) -> None:
+        self.layer: Points | None = None
+
+    def make(self, image_layer: ImageLayer) -> Points:
+        """Make an empty layer over an image."""
+        from napari.layers import Points
+
+        self.layer = Points(
+            None,
+            ndim=image_layer.ndim,
+            name="clicks",
+            features={"label": np.array([], dtype=object)},
+            size=_size(image_layer),
+            border_color="white",
+            border_width=0.1,
+            **placement(image_layer),
+        )
+        self.layer.canvas_size_limits = (0, POINT_SCREEN_PX)
+        self.layer.editable = False
+        return self.layer
+
+    def show(self, image_layer: ImageLayer, draft: Draft) -> None:
+        """Show the points of a draft."""
+        if self.layer is None or self.layer.ndim != image_layer.ndim:
+            return
+        place(self.layer, placement(image_layer))
+        points, signs = draft.prompts.points, draft.prompts.labels == 1
+        if not len(points) and not len(self.layer.data):
+            return
+        planes = np.broadcast_to(np.asarray(draft.plane, float), (len(points), len(draft.plane)))
+        names = np.where(signs, "positive", "negative").astype(object)
+        with drawn_once(self.layer):
+            place(self.layer, placement(image_layer))
+            self.layer.data = np.hstack([planes, points])
+            self.layer.features = {"label": names}
+            if len(points):
+                colors = [POSITIVE_COLOR if sign else NEGATIVE_COLOR for sign in signs]
+                self.layer.size = _size(image_layer)
+                self.layer.face_color = colors
+                self.layer.symbol = ["disc" if sign else "x" for sign in signs]
+            self.layer.editable = False  # new data allow it again
+
+
+def _size(image_layer: ImageLayer) -> float:
+    shape = image_layer.level_shapes[0] if image_layer.multiscale else image_layer.data.shape
+    height, width = shape[image_layer.ndim - 2 : image_layer.ndim]
+    return max(1.0, SHARE * max(height, width))

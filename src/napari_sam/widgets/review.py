@@ -1,0 +1,199 @@
+"""Going through the objects of a viewer, the most suspicious first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psygnal import Signal
+
+from napari_sam.widgets.layers import current_plane
+from napari_sam.widgets.listing import Listing
+
+if TYPE_CHECKING:
+    from napari_sam.widgets.segment_session import SegmentSession
+
+NO_OBJECTS = "There are no objects yet. Keep one with the dock Segment."
+
+Plane = tuple[int, ...]
+Box = tuple[int, int, int, int]
+
+
+class Review(Listing):
+    """Where one is in the list of objects, and what one thinks of them.
+
+    Knows no Qt: the dock shows it, keys and the console drive it.
+
+    Parameters
+    ----------
+    session : SegmentSession
+        Whose objects these are.
+
+    Attributes
+    ----------
+    current : int or None
+        The object that one has gone to.
+    """
+
+    moved = Signal()
+    """Emitted when another object is the current one."""
+
+    def __init__(self, session: SegmentSession) -> None:
+        self.current: int | None = None
+        super().__init__(session)
+
+    def go_to(self, label: int) -> None:
+        """Show an object where it is most suspicious, in the middle of the window."""
+        plane = self._suspicious_plane(label)
+        self._set_current(label)
+        self.session.go_to(label, near=self._places(label)[plane], plane=plane)
+
+    def next(self, by: int = 1) -> None:
+        """Go to the next object in the order that nobody has accepted; −1: to the one before.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        label = self._next_label(by)
+        if label is None:
+            raise ValueError(self.nothing_left)
+        self.go_to(label)
+
+    def accept(self) -> None:
+        """Note that the current object is right, on all its planes, and go to the next.
+
+        Raises
+        ------
+        ValueError
+            If there is no current object.
+        """
+        label = self._current_label()
+        following = self._next_label(1)  # as the order stands before this changes it
+        self.set_reviewed(label)
+        if following is not None and following != label:
+            self.go_to(following)
+
+    def toggle(self) -> None:
+        """Note that the current object is right, or not yet, if that was noted.
+
+        Raises
+        ------
+        ValueError
+            If there is no current object.
+        """
+        label = self._current_label()
+        self.set_reviewed(label, not self._parts(label)["is_reviewed"].all())
+
+    def set_reviewed(self, label: int, is_reviewed: bool = True) -> None:
+        """Note that an object is right, or not yet, on all its planes."""
+        others = (part for part in self._parts(label) if part["is_reviewed"] != is_reviewed)
+        if places := dict(map(_place_of, others)):
+            self.session.review(label, near=places, is_reviewed=is_reviewed)
+
+    def delete(self) -> None:
+        """Make the current object background on all its planes, and go to the next in the order.
+
+        Raises
+        ------
+        ValueError
+            If there is no current object.
+        """
+        label = self._current_label()
+        neighbor = self._neighbor(label)
+        with self.session.as_one_step():
+            for plane, box in self._places(label).items():
+                self.session.delete(label, near=box, plane=plane)
+        if neighbor is None:
+            self._set_current(None)
+        else:
+            self.go_to(neighbor)
+
+    def reopen(self) -> None:
+        """Open the current object again, with its prompts, on the plane shown or where it is.
+
+        Raises
+        ------
+        ValueError
+            If there is no current object.
+        """
+        label = self._current_label()
+        places, shown = self._places(label), self._shown_plane()
+        if shown not in places:
+            self.go_to(label)
+            shown = self._suspicious_plane(label)
+        self.session.reopen(label, near=places[shown], plane=shown, wait=False)
+
+    @property
+    def nothing_left(self) -> str:
+        """Why there is no next object to review."""
+        if not self.n_objects:
+            return NO_OBJECTS
+        return f"All {self.n_objects:,} objects are reviewed."
+
+    # Inside
+
+    def _labels_in_order(self) -> list[int]:
+        return [] if self._objects is None else self._objects.rows["label"][self.order].tolist()
+
+    def _next_label(self, by: int) -> int | None:
+        """Return the next object to review, after the last the first again."""
+        if self._objects is None:
+            return None
+        labels = self._labels_in_order()
+        start = labels.index(self.current) if self.current in labels else -(by > 0)
+        is_reviewed = self._objects.rows["is_reviewed"]
+        for step in range(1, len(labels) + 1):
+            at = (start + by * step) % len(labels)
+            if not is_reviewed[self.order[at]]:
+                return labels[at]
+        return None
+
+    def _neighbor(self, label: int) -> int | None:
+        """Return the object after another in the order, or the one before the last."""
+        labels = self._labels_in_order()
+        if label not in labels or len(labels) == 1:
+            return None
+        at = labels.index(label)
+        return labels[at + 1 if at + 1 < len(labels) else at - 1]
+
+    def _current_label(self) -> int:
+        if self.current is None or not len(self._parts(self.current)):
+            raise ValueError("Choose an object first: in the list, or with the key for the next.")
+        return self.current
+
+    def _parts(self, label: int) -> Any:
+        return () if self._objects is None else self._objects.parts(label)
+
+    def _places(self, label: int) -> dict[Plane, Box]:
+        """Return the planes that an object is on, and its box on each."""
+        return dict(map(_place_of, self._parts(label)))
+
+    def _suspicious_plane(self, label: int) -> Plane:
+        index = None if self._objects is None else self._objects.index(label)
+        if self._objects is None or index is None:
+            raise ValueError(f"There is no object {label} in the list.")
+        return tuple(self._objects.rows["plane"][index].tolist())
+
+    def _shown_plane(self) -> Plane | None:
+        """Return the plane on screen; None, if there is no such, as in 3-D."""
+        image = self.session.image
+        try:
+            return None if image is None else current_plane(self.session.viewer, image)
+        except ValueError:
+            return None
+
+    def _set_current(self, label: int | None) -> None:
+        self.current = label
+        self.moved.emit()
+
+    def _on_all(self, event: Any = None) -> None:
+        super()._on_all(event)
+        if self._objects is None:
+            self._set_current(None)
+
+
+def _place_of(part: Any) -> tuple[Plane, Box]:
+    """Return the plane and the box of a part."""
+    y0, x0, y1, x1 = part["box"].tolist()
+    return tuple(part["plane"].tolist()), (y0, x0, y1, x1)

@@ -1,0 +1,134 @@
+"""Kept objects: opened again, deleted, accepted, shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam.labels.change import Change
+from napari_sam.masks import Mask
+from napari_sam.masks.inmost import inmost_point
+from napari_sam.prompts import Prompts
+from napari_sam.widgets.draft import Draft
+from napari_sam.widgets.drafting import Plane
+from napari_sam.widgets.filing import Filing
+from napari_sam.widgets.in_order import in_order
+from napari_sam.widgets.looking import show_box
+from napari_sam.widgets.target import Near, Written
+from napari_sam.widgets.transcript import call_text
+
+if TYPE_CHECKING:
+    from napari_sam.labels.objects import ObjectTable
+
+
+class Revising(Filing):
+    """The part of a session that goes back to kept objects; `SegmentSession` keeps new ones."""
+
+    @property
+    def objects(self) -> ObjectTable:
+        """What is known of the objects in the labels: prompts, model, scores, reviewed."""
+        return self._target.objects
+
+    def object_at(self, y: float, x: float, *, plane: Plane = None) -> int:
+        """Return the id of the kept object at a point of the image; 0 if there is none."""
+        return self._target.label_at(self._plane(plane), y, x)
+
+    @in_order
+    def reopen(
+        self,
+        label: int,
+        *,
+        near: Near = None,
+        plane: Plane = None,
+        wait: bool = True,
+    ) -> None:
+        """Open a kept object again, with its prompts; `commit` then replaces exactly that object.
+
+        Parameters
+        ----------
+        label : int
+            Its id.
+        near : (y, x) or (y0, x0, y1, x1), optional
+            A pixel of it, or its box; needed if there is no record of it, as in labels made
+            elsewhere. Such an object gets a positive point.
+        plane : tuple of int, optional
+            Default: the plane shown.
+        wait : bool
+            For symmetry with other commands; the model is not asked.
+
+        Raises
+        ------
+        ValueError
+            If there is no such object.
+        """
+        plane = self._plane(plane)
+        mask = self._target.find(label, plane, near)
+        record = self.objects.get(label, plane)
+        prompts = Prompts() if record is None else record.prompts
+        if prompts.is_empty:
+            prompts = Prompts([np.add(mask.box[:2], inmost_point(mask.array))])
+        if record is not None:
+            mask = Mask(mask.box, mask.array, record.predicted_iou, record.stability_score)
+        draft = Draft.reopened(label, plane, prompts, mask)
+        self._change(draft, (), call_text("reopen", label, near=near, plane=plane or None))
+        self._resume(draft, wait)
+
+    @in_order
+    def delete(self, label: int, *, near: Near = None, plane: Plane = None) -> None:
+        """Make a kept object background on one plane; parameters as for `reopen`."""
+        plane = self._plane(plane)
+        written = self._target.delete(label, plane, near)
+        is_open = self._draft.label == label and self._draft.plane == plane
+        after = self._draft.emptied() if is_open else self._draft
+        call = call_text("delete", label, near=near, plane=plane or None)
+        self._finish(written, after, call)
+
+    @in_order
+    def review(
+        self,
+        label: int,
+        *,
+        near: Near | Mapping[tuple[int, ...], Near] = None,
+        plane: Plane = None,
+        is_reviewed: bool = True,
+    ) -> None:
+        """Note that somebody has looked at a kept object and accepts it, or not; can be undone.
+
+        As one step for several planes, if `near` is a mapping from planes.
+        """
+        places = near if isinstance(near, Mapping) else {self._plane(plane): near}
+        written = self._target.review(label, places, is_reviewed)
+        place = {"near": near, "plane": plane or None}
+        call = call_text("review", label, **place, is_reviewed=is_reviewed)
+        self._finish(written, self._draft, call)
+
+    def go_to(self, label: int, *, near: Near = None, plane: Plane = None) -> None:
+        """Show the plane of a kept object, and the object in the middle of the window."""
+        plane = self._plane(plane)
+        record, layer = self.objects.get(label, plane), self._source.layer
+        box = record.box if record else self._target.find(label, plane, near).box
+        if layer is not None:
+            show_box(self.viewer, layer, plane, box)
+
+    # Inside
+
+    def _finish(
+        self,
+        written: Written,
+        after: Draft,
+        call: str,
+        choices: Mapping[str, str] | None = None,
+    ) -> None:
+        """Note what was written as a step, and tell everybody."""
+        self.leave()
+        self._change(after, (written,), call, choices=choices)
+        if after is not self._draft:
+            self._set_draft(after)
+        self._tell_change(written.change)
+        self._say(written.says)
+
+    def _tell_change(self, change: Change) -> None:
+        self.layers_changed.emit()
+        self.objects_changed.emit(change)

@@ -1,0 +1,53 @@
+"""The threads of the dock Segment."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from napari_sam.widgets.chore import Chore
+from napari_sam.widgets.lanes import Lanes
+
+PATIENCE_MS = 30_000  # a busy machine is no failure
+
+
+@pytest.fixture
+def heard():
+    return []
+
+
+@pytest.fixture
+def lanes(heard, qapp):
+    session = SimpleNamespace(
+        accept=lambda work, answer: heard.append((work, answer)),
+        fail=lambda work, error: heard.append((work, str(error))),
+    )
+    lanes = Lanes(session)
+    yield lanes
+    lanes.stop()
+
+
+def test_every_chore_is_done_in_turn(lanes, heard, qtbot):
+    may_go = threading.Event()
+    lanes.do(Chore(lambda: iter([may_go.wait(10)]), print))
+    chores = [Chore(lambda number=number: iter([number]), print) for number in range(3)]
+    for chore in chores:
+        lanes.do(chore)
+    with qtbot.waitSignal(lanes.idle, timeout=PATIENCE_MS):
+        may_go.set()
+    assert [answer for _, answer in heard] == [True, 0, 1, 2]
+    assert [work for work, _ in heard[1:]] == chores
+
+
+def test_after_a_failure_the_next_is_done(lanes, heard, qtbot):
+    def fail():
+        yield "Trying …"
+        raise OSError("The disk is full.")
+
+    with qtbot.waitSignal(lanes.failed, timeout=PATIENCE_MS):
+        lanes.do(Chore(fail, print))
+        lanes.do(Chore(lambda: iter([1]), print))
+    qtbot.waitUntil(lambda: len(heard) == 2, timeout=PATIENCE_MS)
+    assert [answer for _, answer in heard] == ["The disk is full.", 1]

@@ -1,0 +1,262 @@
+"""What the dock Segment shows and offers; no window."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import QAbstractButton, QCheckBox, QComboBox, QLabel, QPushButton
+
+from napari_sam.widgets import layers_form, notices
+from napari_sam.widgets.banner import Banner, Notice
+from napari_sam.widgets.candidates_bar import CandidatesBar
+from napari_sam.widgets.files_row import FilesRow
+from napari_sam.widgets.layers_form import OPEN, LayersForm
+from napari_sam.widgets.segment import SegmentWidget
+from napari_sam.widgets.segment_session import SegmentSession
+from napari_sam.widgets.sentences import Sentences
+from napari_sam.widgets.session import scene
+from napari_sam.widgets.tool_row import ToolRow
+from napari_sam.widgets.tools import Tool
+
+PATIENCE_MS = 30_000  # a busy machine is no failure
+
+
+@pytest.fixture
+def session(viewer, make_session, picture):
+    viewer.add_image(picture, name="cells")
+    session = make_session(viewer)
+    session.adopt_image()
+    return session
+
+
+@pytest.fixture
+def dock(session, qtbot):
+    """The dock; commands of the session wait for the model, so that nothing has to here."""
+    widget = SegmentWidget(session.viewer)
+    qtbot.addWidget(widget)
+    yield widget
+    widget.closed.emit()
+
+
+def said(dock, name="status"):
+    return dock.findChild(Sentences, name).text
+
+
+def button(dock, name):
+    return dock.findChild(QPushButton, name)
+
+
+def banner_buttons(dock):
+    banner = dock.findChild(Banner)
+    return {each.text(): each for each in banner.findChildren(QPushButton)}
+
+
+def titles(dock):
+    return [each.text() for each in dock.findChild(CandidatesBar).findChildren(QAbstractButton)]
+
+
+def combo(dock, row):
+    return dock.findChild(LayersForm).findChildren(QComboBox)[row]
+
+
+# Tools and switches
+
+
+def test_the_tool_in_the_hand_is_the_checked_one(dock, session):
+    hand = scene(session.viewer).hand
+    button(dock, "lasso").click()
+    assert hand.tool is Tool.LASSO
+    hand.take(Tool.SCRIBBLE)
+    checked = [
+        each for each in dock.findChild(ToolRow).findChildren(QPushButton) if each.isChecked()
+    ]
+    assert [each.objectName() for each in checked] == ["scribble"]
+    assert "Shift" in dock.findChild(QLabel, "hint").text()
+
+
+def test_buttons_tell_their_keys(dock):
+    assert "(Enter)" in button(dock, "keep").text()
+    assert "Ctrl+Shift+Z" in button(dock, "redo").toolTip()
+
+
+def test_turbo_is_a_switch_of_the_session(dock, session):
+    turbo = next(box for box in dock.findChildren(QCheckBox) if box.text().startswith("Turbo"))
+    turbo.click()
+    assert session.turbo
+    session.turbo = False
+    assert not turbo.isChecked()
+
+
+def test_neighbors_are_negatives_unless_switched_off(dock, session):
+    switch = next(box for box in dock.findChildren(QCheckBox) if "Neighbors" in box.text())
+    assert switch.isChecked()
+    switch.click()
+    assert not session.neighbors
+
+
+def test_the_preferred_candidate_has_a_star_until_it_is_pressed_again(dock, session):
+    session.click(100, 120)
+    assert not any("★" in title for title in titles(dock))
+    buttons = dock.findChild(CandidatesBar).findChildren(QAbstractButton)
+    buttons[2].click()
+    assert ["★" in title for title in titles(dock)] == [False, False, True]
+    session.commit()
+    assert ["★" in title for title in titles(dock)] == [False, False, True]
+    session.click(40, 40)
+    assert session.draft.rank == 2
+    buttons[2].click()
+    assert session.preferred_rank is None
+    assert not any("★" in title for title in titles(dock))
+
+
+# Kept objects
+
+
+def test_an_object_opened_again_is_shown_as_such(dock, session):
+    session.click(100, 120)
+    session.commit()
+    assert not button(dock, "delete").isEnabled()
+    width = button(dock, "keep").sizeHint().width()
+    session.reopen(1, near=(100, 120))
+    texts = [label.text() for label in dock.findChildren(QLabel)]
+    assert any("Object 1" in text and "again" in text for text in texts)
+    assert button(dock, "keep").text().startswith("Replace")
+    assert button(dock, "drop").text().startswith("Leave it")
+    assert button(dock, "keep").sizeHint().width() == width  # nothing moves
+    button(dock, "delete").click()
+    assert not session.labels.data.any()
+    assert button(dock, "keep").text().startswith("Keep")
+
+
+# Images, models, labels
+
+
+def test_after_an_image_is_removed_others_are_offered(dock, session, picture):
+    session.viewer.add_image(picture, name="other")
+    session.viewer.layers.remove("cells")
+    assert "Choose an image" in said(dock)
+    session.viewer.layers.remove("other")
+    assert "Open an image" in said(dock)
+    session.viewer.add_image(picture, name="third")
+    assert "Choose an image" in said(dock)
+
+
+def test_labels_of_another_shape_can_be_exchanged_for_new_ones(dock, session):
+    session.click(100, 120)
+    session.commit()
+    session.viewer.add_labels(np.zeros((5, 5), np.uint8), name="small")
+    labels = combo(dock, 2)
+    labels.activated.emit(labels.findText("small"))
+    assert "'small' has shape (5, 5), the image (200, 240)" in said(dock, "notice")
+    assert labels.currentText() == "cells labels"
+    banner_buttons(dock)["Make a new one"].click()
+    assert session.labels is None
+    assert dock.findChild(Banner).isHidden()
+
+
+def test_labels_on_disk_can_be_opened(dock, session, qtbot, tmp_path):
+    session.click(100, 120)
+    session.commit()
+    files, path = dock.findChild(FilesRow), str(tmp_path / "labels.ome.zarr")
+    files._save_labels(path)
+    qtbot.waitUntil(lambda: session.labels_path is not None, timeout=PATIENCE_MS)
+    session.viewer.layers.remove("cells labels")
+    assert session.labels is None
+    labels = combo(dock, 2)
+    with qtbot.waitSignal(dock.findChild(LayersForm).labels_wanted):
+        labels.activated.emit(labels.findText(OPEN))
+    assert labels.currentText() == "new layer"
+    files._open_labels(path)
+    assert labels.currentText() == session.labels.name
+    assert session.object_at(100, 120) == 1
+    files._open_labels(str(tmp_path))
+    assert str(tmp_path) in said(dock)
+
+
+def test_a_model_in_use_whose_file_is_gone_says_so(dock, session, monkeypatch):
+    def spec(name):
+        return SimpleNamespace(name=name, description="Discs.", installed=False)
+
+    session.click(100, 120)
+    monkeypatch.setattr(layers_form, "list_models", lambda: [spec("discs"), spec("other")])
+    monkeypatch.setattr(layers_form, "state_text", lambda spec: "9 B to fetch")
+    dock.findChild(LayersForm)._show_models()
+    models = combo(dock, 1)
+    assert models.itemText(0) == "discs · in use, file removed"
+    assert models.itemText(1) == "other · 9 B to fetch"
+    assert models.currentIndex() == 0
+    assert [models.model().item(index).isEnabled() for index in (0, 1)] == [True, False]
+
+
+# What goes wrong
+
+
+def test_a_damaged_file_can_be_fetched_again(dock, session, monkeypatch):
+    fetched = []
+    target = SimpleNamespace(name="vit_x.pth")
+    file = SimpleNamespace(url="https://example.org/vit_x.pth", target=target)
+    spec = SimpleNamespace(name=session.model, built_in=False, files=(file,))
+    monkeypatch.setattr(notices, "list_models", lambda: [spec])
+    monkeypatch.setattr(
+        notices,
+        "bring_forward",
+        lambda viewer, name: SimpleNamespace(fetch_again=lambda name: fetched.append(name)),
+    )
+    error = ValueError(f"/models/vit_x.pth is damaged: expected {'0' * 64}, found {'1' * 64}.")
+    dock._on_failed(session.predictor, error)
+    assert said(dock, "notice").startswith("/models/vit_x.pth is damaged: expected 00000000…")
+    banner_buttons(dock)["Fetch it again …"].click()
+    assert fetched == [session.model]
+    dock._on_failed(session.predictor, ValueError("The image cannot be read."))
+    assert dock.findChild(Banner).isHidden()
+
+
+def test_growth_is_offered_before_the_ids_run_out(dock, session):
+    labels = session.viewer.add_labels(np.zeros((200, 240), np.uint8), name="small")
+    labels.data[0, 0] = 250
+    session.labels = labels
+    assert dock.findChild(Banner).isHidden()  # not counted yet
+    session.click(100, 120)
+    session.commit()
+    assert "uint8 holds 255 objects, 4 are left" in said(dock, "notice")
+    assert "Widen to uint16" in banner_buttons(dock)
+    session.widen_labels()
+    assert session.labels.data.dtype == np.uint16
+    assert dock.findChild(Banner).isHidden()
+
+
+def test_unsaved_objects_are_offered_once(dock, session, monkeypatch):
+    found, done = [37], []
+    monkeypatch.setattr(SegmentSession, "recoverable", property(lambda self: sum(found)))
+    monkeypatch.setattr(SegmentSession, "discard_recovery", lambda self: done.append(found.pop()))
+    session.layers_changed.emit()
+    assert said(dock, "notice") == "37 objects of an earlier session were not saved."
+    assert set(banner_buttons(dock)) == {"Recover", "Discard"}
+    banner_buttons(dock)["Discard"].click()
+    assert done == [37]
+
+
+def test_a_banner_without_a_notice_takes_no_room(qtbot):
+    banner = Banner()
+    qtbot.addWidget(banner)
+    banner.show_notice(Notice("Something.", {"Do it": lambda: None}))
+    assert not banner.isHidden()
+    banner.show_notice(None)
+    assert banner.isHidden()
+
+
+# The script
+
+
+def test_the_script_can_be_copied_and_saved(dock, session, tmp_path):
+    session.click(100, 120)
+    session.commit()
+    files = dock.findChild(FilesRow)
+    files._copy_script()
+    copied = QGuiApplication.clipboard().text()
+    assert "session.commit()" in copied
+    files._save_script(str(tmp_path / "segment.py"))
+    assert (tmp_path / "segment.py").read_text(encoding="utf-8") == copied
