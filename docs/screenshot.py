@@ -5,8 +5,9 @@ Run it on a machine with a display, or with ``xvfb-run -a -s "-screen 0 1366x768
     python -m docs.screenshot [folder]
 
 It writes a picture of each dock to the folder (default: ``docs/images``): coins kept one by one;
-all coins found at once, and a slider moved; a large field partly encoded; and the models, none of
-them fetched. The states of the dock Segment are in ``docs/hand_states.py``.
+all coins found at once, and a slider moved; going through what was kept; a large field partly
+encoded; and the models, none of them fetched. The states of the dock Segment are in
+``docs/hand_states.py``.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     show_segment(folder)
     show_automatic(folder)
+    show_objects(folder)
     show_embeddings(folder)
     show_models(folder)
 
@@ -86,6 +88,27 @@ def show_automatic(folder: Path) -> None:
     QTest.keyClick(predicted_iou, Qt.Key.Key_Return)
     wait(1.5)
     photograph(viewer, folder / "automatic.png")
+    viewer.close()
+
+
+def show_objects(folder: Path) -> None:
+    """Take the picture of all coins kept, and the first of them looked at and accepted."""
+    viewer = napari.Viewer()
+    viewer.window.resize(1366, 768)
+    viewer.open_sample("napari-sam", "coins")
+    session, hand = napari_sam.session(viewer), Hand(viewer)
+    session.image = viewer.layers[0]
+    session.commit_all(session.find((0, 0, 303, 384)))
+    viewer.window.add_plugin_dock_widget("napari-sam", "Segment")
+    viewer.window.add_plugin_dock_widget("napari-sam", "Objects")
+    wait(1)
+    hand.click((150, 5))
+    hand.key(Qt.Key.Key_Escape)
+    for key in "NYY":
+        hand.key(getattr(Qt.Key, f"Key_{key}"))
+        wait(0.5)
+    wait(1)
+    photograph(viewer, folder / "objects.png")
     viewer.close()
 
 
