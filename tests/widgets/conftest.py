@@ -71,3 +71,9 @@ def hand(window):
     from tools.hand import Hand
 
     return Hand(window, pause=0.02)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch):
+    """Journals of labels in memory lie here, and no test finds those of another."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

@@ -30,12 +30,6 @@ def session(viewer, make_session):
     return make_session(viewer)
 
 
-@pytest.fixture(autouse=True)
-def state(tmp_path, monkeypatch):
-    """Journals of labels in memory lie here."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-
-
 def keep(session, y, x):
     session.click(y, x)
     return session.commit()

@@ -163,7 +163,8 @@ class Ahead:
         then : callable, optional
             Called with the queue, as soon as there is one. Of several, only the last.
         """
-        self._session.adopt_image()
+        with self._session.telling():
+            self._session.adopt_image()
         predictor = self._session.predictor
         if predictor is None or self._lane is None:
             return

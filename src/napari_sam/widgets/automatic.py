@@ -41,7 +41,8 @@ class AutomaticWidget(Tab):
         self._ahead = ahead(viewer)
         self._links = Links()
         self._lanes = for_previews, for_runs, for_forecasts = Lane(), Lane(), Lane()
-        self._session.adopt_image()
+        with self._session.telling():
+            self._session.adopt_image()
         self._preview = AutomaticPreview(self._scene, for_previews, self._links)
         self._apply = AutomaticApply(
             self._scene, self._preview, self._ahead, (for_runs, for_forecasts), self._links

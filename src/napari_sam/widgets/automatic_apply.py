@@ -150,7 +150,11 @@ class AutomaticApply(QWidget):
     def start(self) -> None:
         """Segment, in a thread."""
         session = self._session
-        session.adopt_image()
+        try:
+            session.adopt_image()
+        except (ValueError, TypeError) as error:
+            self.said.emit(str(error))
+            return
         predictor, layer = session.predictor, session.image
         if predictor is None or layer is None:
             self.said.emit(

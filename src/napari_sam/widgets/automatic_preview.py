@@ -181,7 +181,11 @@ class AutomaticPreview(QWidget):
     def start(self) -> None:
         """Find the candidates on screen."""
         session = self._session
-        session.adopt_image()
+        try:
+            session.adopt_image()
+        except (ValueError, TypeError) as error:
+            self.said.emit(str(error))
+            return
         layer, predictor = session.image, session.predictor
         if layer is None or predictor is None:
             self.said.emit(

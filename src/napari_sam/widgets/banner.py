@@ -64,7 +64,9 @@ class Banner(QFrame):
 
     def _clear(self) -> None:
         while (item := self._row.takeAt(0)) is not None:
-            item.widget().deleteLater()
+            button = item.widget()
+            button.setParent(None)
+            button.deleteLater()
 
 
 def _without_arguments(do: Callable[[], object]) -> Callable[..., object]:

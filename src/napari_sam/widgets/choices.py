@@ -237,8 +237,8 @@ class Choices(ABC):
 
     def _choices_as_python(self) -> dict[str, str]:
         """Return what has been chosen, as a script sets it."""
-        layer = self._target.layer
-        labels = "None" if layer is None else f"viewer.layers[{layer.name!r}]"
+        kept = self._target.kept
+        labels = "None" if kept is None else f"viewer.layers[{kept.first_name!r}]"
         values = ("model", "object_diameter", "overlap", "neighbors", "preferred_rank")
         return {name: repr(getattr(self, name)) for name in values} | {"labels": labels}
 

@@ -20,7 +20,7 @@ class Chore(Generic[T]):
     take : callable
         Takes the answer.
     give_up : callable
-        Told when there is none, because of an error.
+        Told when there is none: because of an error, or as nobody does the work any more.
     """
 
     iter_answer: Callable[[], Iterator[str | T]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,10 +13,20 @@ from napari_sam.prompts import MaskPrompt, Prompts
 from napari_sam.prompts.strokes import fill_outline
 
 if TYPE_CHECKING:
+    from napari.layers import Labels
+
     from napari_sam.masks import Mask
 
 NO_IMAGE = "Open an image to begin, or a sample: File ▸ Open Sample."
 READY = "Click an object. Shift+click what does not belong to it."
+
+
+class Opened(NamedTuple):
+    """A kept object that has been opened again: its id, its pixels, and the layer it is in."""
+
+    label: int
+    mask: Mask
+    layer: Labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,27 +43,27 @@ class Draft:
         None while they are being computed.
     rank : int
         Which candidate is chosen; 0 is the smallest.
-    old : (int, Mask), optional
-        The kept object that has been opened again: its label and its pixels. None: this is a new
-        one.
+    old : Opened, optional
+        The kept object that has been opened again. None: this is a new one.
     """
 
     plane: tuple[int, ...] = ()
     prompts: Prompts = field(default_factory=Prompts)
     candidates: Candidates | None = None
     rank: int = 0
-    old: tuple[int, Mask] | None = None
+    old: Opened | None = None
 
     @classmethod
-    def reopened(cls, label: int, plane: tuple[int, ...], prompts: Prompts, mask: Mask) -> Draft:
+    def reopened(cls, old: Opened, plane: tuple[int, ...], prompts: Prompts) -> Draft:
         """Return the draft of a kept object: its mask as it is, and the prompts to change it by."""
+        mask = old.mask
         logits = MaskPrompt.from_mask(mask.array, *mask.box[:2])
-        return cls(plane, prompts, Candidates((replace(mask, logits=logits),)), old=(label, mask))
+        return cls(plane, prompts, Candidates((replace(mask, logits=logits),)), old=old)
 
     @property
     def label(self) -> int | None:
         """Label of the kept object that has been opened again; None: this is a new one."""
-        return None if self.old is None else self.old[0]
+        return None if self.old is None else self.old.label
 
     @property
     def mask(self) -> Mask | None:
@@ -69,6 +79,11 @@ class Draft:
     def is_waiting(self) -> bool:
         """Whether there are prompts without an answer."""
         return not self.is_empty and self.candidates is None
+
+    def written_into(self, layer: Labels | None) -> Draft:
+        """Return the draft as it goes into a layer: new there, if it was opened in another."""
+        is_there = self.old is None or self.old.layer is layer
+        return self if is_there else replace(self, old=None)
 
     def emptied(self) -> Draft:
         """Return a draft without prompts."""
@@ -138,8 +153,11 @@ class Draft:
         return replace(self, candidates=None, rank=0)
 
     def thinned(self) -> Draft:
-        """Return this draft as little more than its prompts."""
-        return replace(self, prompts=self.prompts.with_mask(None), candidates=None, rank=0)
+        """Return this draft as little more than its prompts, or than a kept object as it was."""
+        is_as_it_was = self.old and self.mask and self.mask.array is self.old.mask.array
+        candidates = Candidates((self.old.mask,)) if self.old and is_as_it_was else None
+        prompts = self.prompts.with_mask(None)
+        return replace(self, prompts=prompts, candidates=candidates, rank=0)
 
     def chosen(self, rank: int) -> Draft:
         """Return this draft with another candidate chosen, the nearest there is to `rank`."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_sam.masks import Candidates, Mask
-    from napari_sam.widgets.target import Written
+    from napari_sam.widgets.written import Written
 
 Plane = tuple[int, ...] | None
 
@@ -56,9 +56,19 @@ class Drafting(Choices):
         super().__init__(viewer)
         self._history = History()
         self._draft, self._hover = Draft(), Hover()
-        self.is_held_up = False
         self.held_up: list[Callable[[], Any]] = []
+        self._once_answered: Callable[[], Any] | None = None
         self.status = NO_IMAGE
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether commands are put off: there is something to do once the draft is answered."""
+        return self._once_answered is not None
+
+    @property
+    def is_deserted(self) -> bool:
+        """Whether nobody is left who answers what has been `asked`."""
+        return not len(self.asked)
 
     # The object being made
 
@@ -241,7 +251,8 @@ class Drafting(Choices):
             return
         self.leave()
         if self._draft.is_waiting and getattr(request, "prompts", None) is self._draft.prompts:
-            self.is_held_up, self.held_up = False, []
+            if self._once_answered is not None:
+                self._once_answered, self.held_up = None, []
             self._set_draft(self._history.take_back(self._draft))
         self._say(str(error) or type(error).__name__)
 
@@ -283,7 +294,7 @@ class Drafting(Choices):
 
     def _resume(self, draft: Draft, wait: bool, step: float | None = None) -> None:
         """Go on with a draft; it is answered, if it is not yet: at once, if hovering has asked."""
-        known = None
+        draft, known = draft.written_into(self._target.layer), None
         if draft.is_waiting:
             request = self._request(draft, self.step_now if step is None else step)
             known = self._hover.answer_to(request)
@@ -343,6 +354,10 @@ class Drafting(Choices):
     def _say_draft(self) -> None:
         label = self.next_label if self.is_counted and self.n_ids_left != 0 else None
         self._say(NO_IMAGE if self.image is None else self._draft.describe(label))
+
+    @abstractmethod
+    def take_over(self) -> None:
+        """Have answered what nobody is left to answer."""
 
     @abstractmethod
     def accept(self, request: Any, answer: Any) -> None:

@@ -86,7 +86,8 @@ class EmbeddingsWidget(Tab):
         self.closed.connect(self._scene.remove_tiles)
         lanes = self._lane, self._place.lane
         self.at_end(partial(_close, self._links, lanes, self._ahead))
-        self._session.adopt_image()
+        with self._session.telling():
+            self._session.adopt_image()
         self._show()
 
     # The parts

@@ -42,8 +42,14 @@ class Filing(Drafting):
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__(viewer)
+        self._is_widening = False
         self._identified: Image | None = None
         self._recovery: Recovery | None = None
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether commands are put off: labels are being copied into a wider type, for example."""
+        return self._is_widening or super().is_held_up
 
     @property
     def labels_path(self) -> Path | None:
@@ -71,8 +77,9 @@ class Filing(Drafting):
         layout = layout_on_disk(kept.layer, image)
         table = ObjectTable(tuple(kept.table))
         kept.follow()
-        make = partial(save_labels, kept.shown.array, path, table=table, **layout)
-        self._have_done(Chore(make, partial(self._take_saved, kept), kept.forget), wait)
+        array = kept.shown.array
+        make = partial(save_labels, array, path, table=table, **layout)
+        self._have_done(Chore(make, partial(self._take_saved, kept, array), kept.forget), wait)
 
     @in_order
     def open_labels(self, path: str | os.PathLike[str], *, wait: bool = True) -> None:
@@ -109,8 +116,10 @@ class Filing(Drafting):
         else:
             make = partial(widen_saved, kept.saved)
         wider_type(kept.shown.dtype)
-        self.is_held_up = True
-        self._have_done(Chore(make, partial(self._take_wider, kept), self._go_on), wait)
+        self._is_widening = True
+        kept.follow()
+        take = partial(self._take_wider, kept, kept.shown.array)
+        self._have_done(Chore(make, take, partial(self._end_widening, kept)), wait)
 
     # After a crash
 
@@ -146,7 +155,8 @@ class Filing(Drafting):
         if predictor is None or self._identified is predictor.image:
             return None
         self._identified = predictor.image
-        return Chore(partial(_identify, predictor.image), self._take_identity)
+        identify = partial(_identify, predictor.image)
+        return Chore(identify, self._take_identity, self._end_looking)
 
     # Inside
 
@@ -162,9 +172,9 @@ class Filing(Drafting):
         else:
             chore.do()
 
-    def _take_saved(self, kept: KeptLabels, saved: SavedLabels) -> None:
-        if kept.is_closed:
-            self._say(f"The labels lie in {saved.path} now; their layer is gone.")
+    def _take_saved(self, kept: KeptLabels, array: Any, saved: SavedLabels) -> None:
+        if not kept.shows(array):
+            self._say(f"The labels lie in {saved.path} now; their layer is gone, or shows others.")
             return
         kept.move(saved)
         self.layers_changed.emit()
@@ -180,15 +190,20 @@ class Filing(Drafting):
         self.objects_changed.emit(None)
         self._say(f"Opened {len(saved.objects.table):,} objects from {saved.path.name}.")
 
-    def _take_wider(self, kept: KeptLabels, wider: SavedLabels | list[Any]) -> None:
-        if not kept.is_closed:
-            kept.widen(wider)
-            self._say(f"'{kept.layer.name}' is {kept.shown.dtype} now.")
-        self._go_on()
+    def _take_wider(self, kept: KeptLabels, array: Any, wider: SavedLabels | list[Any]) -> None:
+        try:
+            if kept.shows(array):
+                kept.widen(wider)
+                self._say(f"'{kept.layer.name}' is {kept.shown.dtype} now.")
+            else:
+                self._say("The labels are others by now, and stay as they are.")
+        finally:
+            self._end_widening(kept)
 
-    def _go_on(self) -> None:
-        self.layers_changed.emit()
-        go_on(self, lambda: None)
+    def _end_widening(self, kept: KeptLabels) -> None:
+        kept.forget()
+        self._is_widening = False
+        go_on(self, self.layers_changed.emit)
 
     def _take_identity(self, found: tuple[Image, str, Recovery | None]) -> None:
         image, identity, recovery = found
@@ -200,6 +215,9 @@ class Filing(Drafting):
         self._target.identify(identity)
         self._recovery = recovery
         self.layers_changed.emit()
+
+    def _end_looking(self) -> None:
+        self._identified = None
 
     def _forget_image(self) -> None:
         """Leave what could be recovered for later."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_sam.widgets.draft import Draft
-    from napari_sam.widgets.target import PackedWritten, Written
+    from napari_sam.widgets.written import PackedWritten, Written
 
 
 N_WHOLE = 50
@@ -107,10 +107,13 @@ class History:
         self._done.append(self._undone.pop())
 
     def take_back(self, draft: Draft) -> Draft:
-        """Drop the steps that led to a draft without an answer; return the last that has one."""
-        while draft.is_waiting and self._done:
+        """Drop the steps that led to a draft without an answer; return the last that has one.
+
+        Steps that changed labels are kept, to be undone.
+        """
+        while draft.is_waiting and self._done and not self._done[-1].written:
             draft = self._done.pop().before
-        return draft
+        return draft.emptied() if draft.is_waiting else draft
 
     def clear(self) -> None:
         """Forget everything."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -10,8 +11,21 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 class Waits(Protocol):
     """Something that may have to wait before its next command."""
 
-    is_held_up: bool
     held_up: list[Callable[[], Any]]
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether the next command has to wait."""
+
+    @property
+    def is_deserted(self) -> bool:
+        """Whether nobody is left who would end the waiting."""
+
+    def take_over(self) -> None:
+        """End the waiting, as nobody else does."""
+
+    def telling(self) -> AbstractContextManager[None]:
+        """Tell, instead of raising, what cannot be done."""
 
 
 W = TypeVar("W", bound=Waits)
@@ -26,6 +40,8 @@ def in_order(
 
     @wraps(command)
     def do(self: W, *args: P.args, **kwargs: P.kwargs) -> R | None:
+        if self.is_held_up and self.is_deserted:
+            self.take_over()
         if self.is_held_up:
             self.held_up.append(partial(do, self, *args, **kwargs))
             return None
@@ -35,8 +51,11 @@ def in_order(
 
 
 def go_on(waiting: Waits, first: Callable[[], Any]) -> None:
-    """End holding up, and do `first` and what was put off, until something holds up again."""
-    waiting.is_held_up = False
+    """Do `first` and what was put off, until something holds up again.
+
+    One that cannot be done says so, and does not keep others from being done.
+    """
     commands, waiting.held_up = [first, *waiting.held_up], []
     for command in commands:
-        command()
+        with waiting.telling():
+            command()

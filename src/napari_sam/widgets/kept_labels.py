@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,15 @@ from psygnal import Signal
 
 from napari_sam.labels import LabelIds
 from napari_sam.labels.change import Change
-from napari_sam.labels.edit import painted_edits
-from napari_sam.labels.objects import ObjectTable
+from napari_sam.labels.edit import Edit, painted_edits
+from napari_sam.labels.objects import ObjectRecord, ObjectTable
+from napari_sam.labels.recount import edited_parts
 from napari_sam.labels.recovery import Recovery, new_recovery
 from napari_sam.labels.store import ObjectStore
 from napari_sam.labels.widen import ids_left
 from napari_sam.widgets.chore import Chore
 from napari_sam.widgets.labels_layer import ShownLabels, painted_pixels
+from napari_sam.widgets.taken_back import hear_undo
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -42,14 +45,16 @@ class KeptLabels:
     ----------
     saved : SavedLabels or None
         None: in memory.
+    first_name : str
+        Of the layer, when it came; it may have been renamed since.
     is_made_here : bool
         Whether this program has made it, empty, so that its changes are all there is to it.
     is_closed : bool
         Whether the user has removed the layer.
     """
 
-    painted = Signal(object)
-    """Emitted with the `Change` that the user has painted by hand."""
+    painted = Signal(object, object)
+    """Emitted with the `Change` that the user has painted by hand, and the layer."""
 
     replaced = Signal()
     """Emitted when somebody else has set other data."""
@@ -60,14 +65,17 @@ class KeptLabels:
         self._layer = weakref.ref(layer)
         self._objects = objects or ObjectStore()
         self._ids: LabelIds | None = None
+        self._highest_painted = 0
         self._is_counting = False
         self._recovery: Recovery | None = None
         self._followed: list[Change] | None = None
         self._unnoted: list[Change] = []
         self.saved = saved
+        self.first_name = layer.name
         self.is_made_here = self.is_closed = False
         layer.events.paint.connect(self._on_paint)
         layer.events.data.connect(self._on_data)
+        hear_undo(layer, self._on_taken_back)
 
     @property
     def layer(self) -> Labels:
@@ -127,8 +135,8 @@ class KeptLabels:
 
     def _take_highest(self, array: Any, highest: int) -> None:
         self._is_counting = False
-        if self._ids is None and not self.is_closed and self.shown.array is array:
-            self.set_highest(highest)
+        if self._ids is None and self.shows(array):
+            self.set_highest(max(highest, self._highest_painted))
 
     def _end_counting(self) -> None:
         self._is_counting = False
@@ -137,11 +145,21 @@ class KeptLabels:
         """Take the highest id."""
         self._ids = LabelIds(self.shown.array, highest=highest)
 
+    def free(self, highest: int, n: int) -> None:
+        """Give the `n` highest ids again, unless others have been given or painted since."""
+        if self.ids.highest == highest:
+            self.set_highest(max(highest - n, self._highest_painted))
+
     # Where it lies
+
+    def shows(self, array: Any) -> bool:
+        """Whether the layer is still there and shows this array."""
+        return not self.is_closed and self.shown.array is array
 
     def follow(self) -> None:
         """Remember all changes from now on, as somebody copies the labels."""
-        self._followed = []
+        if self._followed is None:
+            self._followed = []
 
     def forget(self) -> None:
         """End following."""
@@ -158,11 +176,16 @@ class KeptLabels:
             self._recovery = None
 
     def widen(self, wider: SavedLabels | list[Any]) -> None:
-        """Go on with arrays of a wider type."""
+        """Go on with arrays of a wider type; what has been painted meanwhile is painted there."""
+        painted = self._followed or ()
         if isinstance(wider, list):
+            for edit in (change.edit for change in painted if change.edit):
+                edit.possible(wider[0]).write(wider[0])
             self._replace(wider, None)
-        else:
-            self._replace(list(wider.pyramid.levels), wider)
+            return
+        for change in painted:
+            wider.objects.apply(change, wider.pyramid)
+        self._replace(list(wider.pyramid.levels), wider)
 
     def _replace(self, levels: list[Any], saved: SavedLabels | None) -> None:
         highest = self.ids.highest
@@ -205,28 +228,60 @@ class KeptLabels:
     def _on_paint(self, event: Any) -> None:
         """Note what has been painted by hand, and give nobody an id that has been painted."""
         for where, before, after in map(painted_pixels, event.value):
+            self._highest_painted = max(self._highest_painted, int(np.max(after, initial=0)))
             if self._ids is not None:
-                self._ids.use(int(np.max(after, initial=0)))
-            for edit in painted_edits(where, before, after):
-                done = Change(edit=edit)
-                self._note(done)
-                self.painted.emit(done)
+                self._ids.use(self._highest_painted)
+            self._take_painted(painted_edits(where, before, after))
+
+    def _on_taken_back(self, edits: list[Edit]) -> None:
+        """Note what napari's own undo or redo has changed."""
+        self._take_painted(edits)
+
+    def _take_painted(self, edits: Iterable[Edit]) -> None:
+        """Bring all up to date with pixels that have been painted, and tell of it."""
+        for edit in edits:
+            done = self._with_records(edit)
+            if self.saved is not None:
+                self.saved.pyramid.update(edit.region)
+            self._note(done)
+            self.table.change(drop=done.drop, put=done.put)
+            self.painted.emit(done, self.layer)
+
+    def _with_records(self, edit: Edit) -> Change:
+        """Return painting as a change that also says what becomes of the records."""
+        drop: tuple[ObjectRecord, ...] = ()
+        put: tuple[ObjectRecord, ...] = ()
+        for part in edited_parts(edit):
+            record = self.table.get(int(part["label"]), tuple(part["plane"].tolist()))
+            if record is None:
+                continue
+            drop += (record,)
+            area = record.area + int(part["area"])
+            if area > 0:
+                (y0, x0, y1, x1), (v0, u0, v1, u1) = record.box, part["box"].tolist()
+                box = (min(y0, v0), min(x0, u0), max(y1, v1), max(x1, u1))
+                put += (replace(record, area=area, box=box),)
+        return Change(drop, put, edit)
 
     def _note(self, done: Change) -> None:
         """Remember a change that has been made already, where others are noted."""
         if self._followed is not None:
             self._followed.append(done)
         journal = self._objects.journal
-        if journal is not None and self.saved is None:
+        if journal is not None and self.saved is not None:
+            if done.drop or done.put:  # the pixels are on disk already
+                journal.append(replace(done, edit=None))
+        elif journal is not None:
             journal.append(done)
             journal.confirm()
-        elif journal is None and self.is_made_here:
+        elif self.is_made_here:
             self._unnoted.append(done)
 
     def _on_data(self, event: Any) -> None:
         """Begin anew with other data."""
         self.close()
         self._objects, self._ids, self.saved = ObjectStore(), None, None
+        self._highest_painted = 0
         self.is_made_here = self.is_closed = self._is_counting = False
         self.replaced.emit()
 

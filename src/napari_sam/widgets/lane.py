@@ -70,6 +70,11 @@ class Lane(QObject):
         """The work going on, if any."""
         return self._current
 
+    @property
+    def works(self) -> list[Work]:
+        """The work going on, and what waits."""
+        return [*filter(None, [self._current]), *self._waiting]
+
     def submit(self, work: Work) -> None:
         """Have something done, as soon as what is going on has ended."""
         self._waiting.append(work)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.widgets.lane import Lane, Work
+from napari_sam.widgets.links import Links
 from napari_sam.widgets.predictor import Predictor, Request
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ class Lanes(QObject):
 
     def __init__(self, session: SegmentSession) -> None:
         super().__init__()
+        self._session = session
+        self._docks: set[object] = set()
+        self._links = Links()
         self._for_drafts, self._for_hover, self._for_models = Lane(), Lane(), Lane()
         self._for_chores = Lane(keeps_all=True)
         self._all = (self._for_drafts, self._for_hover, self._for_models, self._for_chores)
@@ -39,6 +43,24 @@ class Lanes(QObject):
             lane.warned.connect(self.warned)
             lane.progressed.connect(self.progressed)
             lane.idle.connect(self._on_idle)
+
+    def join(self, dock: object) -> None:
+        """Work for one more dock, or whatever stands for it."""
+        if not self._docks:
+            self._links.add(self._session.asked, self.do)
+        self._docks.add(dock)
+
+    def leave(self, dock: object) -> None:
+        """Work for one dock less; without any, all work is dropped."""
+        self._docks.discard(dock)
+        if self._docks:
+            return
+        self._links.cut()
+        works = [work for lane in self._all for work in lane.works]
+        for lane in self._all:
+            lane.abandon()
+        for work in works:
+            self._session.drop(work)
 
     def do(self, work: Work) -> None:
         """Have something done, in the lane for its like."""

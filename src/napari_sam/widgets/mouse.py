@@ -39,6 +39,7 @@ class Mouse:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
+        self._docks: set[object] = set()
         self._hand = scene.hand
         self._session = scene.session
         self._turns = 0.0
@@ -50,8 +51,9 @@ class Mouse:
         self._late.timeout.connect(self._click_late)
         self._put_off: Spot | None = None
 
-    def connect(self) -> None:
-        """Begin to listen; a second time changes nothing."""
+    def connect(self, dock: object = None) -> None:
+        """Listen for one more dock, or whatever stands for it."""
+        self._docks.add(dock)
         viewer = self._session.viewer
         if self._move not in viewer.mouse_move_callbacks:
             viewer.mouse_move_callbacks.append(self._move)
@@ -61,8 +63,11 @@ class Mouse:
             viewer.events.mouse_over_canvas.connect(self._leave)
             viewer.dims.events.ndisplay.connect(self._leave)
 
-    def disconnect(self) -> None:
-        """Cease to listen."""
+    def disconnect(self, dock: object = None) -> None:
+        """Listen for one dock less; without any, not at all."""
+        self._docks.discard(dock)
+        if self._docks:
+            return
         viewer = self._session.viewer
         if self._move in viewer.mouse_move_callbacks:
             viewer.mouse_move_callbacks.remove(self._move)

@@ -89,7 +89,8 @@ class ObjectsWidget(Tab):
         self._build()
         self._link()
         self.at_end(partial(_close, self._links, self._lanes, self._review))
-        self._session.adopt_image()
+        with self._session.telling():
+            self._session.adopt_image()
         self._show()
 
     # The parts

@@ -56,7 +56,13 @@ class PointsLayer:
         )
         self.layer.canvas_size_limits = (0, POINT_SCREEN_PX)
         self.layer.editable = False
+        self.layer.events.help.connect(self._on_help)
         return self.layer
+
+    def _on_help(self) -> None:
+        """Name no keys of napari's tools in the status bar: they are out of reach."""
+        if self.layer is not None:
+            self.layer.help = ""
 
     def show(self, image_layer: ImageLayer, draft: Draft) -> None:
         """Show the points of a draft."""

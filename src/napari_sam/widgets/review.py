@@ -10,6 +10,7 @@ from napari_sam.widgets.layers import current_plane
 from napari_sam.widgets.listing import Listing
 
 if TYPE_CHECKING:
+    from napari_sam.masks import Mask
     from napari_sam.widgets.segment_session import SegmentSession
 
 NO_OBJECTS = "There are no objects yet. Keep one with the dock Segment."
@@ -59,6 +60,18 @@ class Review(Listing):
         if label is None:
             raise ValueError(self.nothing_left)
         self.go_to(label)
+
+    @property
+    def current_mask(self) -> tuple[Mask, tuple[int, ...]] | None:
+        """The current object where one has gone to it, and the plane; None if there is none."""
+        if self.current is None:
+            return None
+        try:
+            plane = self._suspicious_plane(self.current)
+            box = self._places(self.current)[plane]
+            return self.session.kept_mask(self.current, near=box, plane=plane), plane
+        except (ValueError, KeyError):  # it is gone by now
+            return None
 
     def accept(self) -> None:
         """Note that the current object is right, on all its planes, and go to the next.

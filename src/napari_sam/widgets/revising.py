@@ -11,15 +11,18 @@ from napari_sam.labels.change import Change
 from napari_sam.masks import Mask
 from napari_sam.masks.inmost import inmost_point
 from napari_sam.prompts import Prompts
-from napari_sam.widgets.draft import Draft
+from napari_sam.widgets.draft import Draft, Opened
 from napari_sam.widgets.drafting import Plane
 from napari_sam.widgets.filing import Filing
 from napari_sam.widgets.in_order import in_order
 from napari_sam.widgets.looking import show_box
-from napari_sam.widgets.target import Near, Written
+from napari_sam.widgets.target import Near
 from napari_sam.widgets.transcript import call_text
+from napari_sam.widgets.written import Written
 
 if TYPE_CHECKING:
+    from napari.layers import Labels
+
     from napari_sam.labels.objects import ObjectTable
 
 
@@ -71,7 +74,8 @@ class Revising(Filing):
             prompts = Prompts([np.add(mask.box[:2], inmost_point(mask.array))])
         if record is not None:
             mask = Mask(mask.box, mask.array, record.predicted_iou, record.stability_score)
-        draft = Draft.reopened(label, plane, prompts, mask)
+        old = Opened(label, mask, self._target.layer)
+        draft = Draft.reopened(old, plane, prompts)
         self._change(draft, (), call_text("reopen", label, near=near, plane=plane or None))
         self._resume(draft, wait)
 
@@ -104,6 +108,10 @@ class Revising(Filing):
         call = call_text("review", label, **place, is_reviewed=is_reviewed)
         self._finish(written, self._draft, call)
 
+    def kept_mask(self, label: int, *, near: Near = None, plane: Plane = None) -> Mask:
+        """Return the pixels of a kept object on one plane; parameters as for `reopen`."""
+        return self._target.find(label, self._plane(plane), near)
+
     def go_to(self, label: int, *, near: Near = None, plane: Plane = None) -> None:
         """Show the plane of a kept object, and the object in the middle of the window."""
         plane = self._plane(plane)
@@ -126,9 +134,10 @@ class Revising(Filing):
         self._change(after, (written,), call, choices=choices)
         if after is not self._draft:
             self._set_draft(after)
-        self._tell_change(written.change)
+        self._tell_change(written.change, written.layer)
         self._say(written.says)
 
-    def _tell_change(self, change: Change) -> None:
+    def _tell_change(self, change: Change, layer: Labels) -> None:
         self.layers_changed.emit()
-        self.objects_changed.emit(change)
+        if layer is self._target.layer:
+            self.objects_changed.emit(change)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from napari_sam.embedding import TileGrid
     from napari_sam.masks import Mask
     from napari_sam.widgets.automatic_find import Found
+    from napari_sam.widgets.lanes import Lanes
+    from napari_sam.widgets.mouse import Mouse
     from napari_sam.widgets.segment_session import SegmentSession
 
     Mirror = TileMap | CandidatesLayer | MaskPreview | BoxLayer | PointsLayer
@@ -46,6 +48,13 @@ class Scene:
     ----------
     session : SegmentSession
         What to show.
+
+    Attributes
+    ----------
+    mouse : Mouse or None
+        What listens to the mouse, for all docks of the viewer; made by the first one.
+    lanes : Lanes or None
+        What does the work, for all docks Segment of the viewer; made by the first one.
     """
 
     def __init__(self, session: SegmentSession) -> None:
@@ -58,8 +67,11 @@ class Scene:
         self.hover = MaskPreview("hover")
         self.box = BoxLayer(session)
         self.points = PointsLayer()
+        self.mouse: Mouse | None = None
+        self.lanes: Lanes | None = None
         self._is_open = session.image is not None
         session.draft_changed.connect(self._show_draft)
+        self.review.moved.connect(self._show_draft)
         session.hover_changed.connect(self._show_hover)
         session.layers_changed.connect(self._show_or_hide)
         key_choices.changed.connect(self._bind_keys)
@@ -187,10 +199,12 @@ class Scene:
 
     def _show_draft(self) -> None:
         draft, image_layer = self.session.draft, self.session.image
-        if image_layer is None or draft.mask is None:
-            self.object.hide()
-        else:
+        if image_layer is not None and draft.mask is not None:
             self._draw(self.object, image_layer, draft.mask, draft.plane, EDGE, FILL)
+        elif image_layer is not None and (current := self.review.current_mask) is not None:
+            self._draw(self.object, image_layer, *current, EDGE, 0)
+        else:
+            self.object.hide()
         if image_layer is None:
             return
         for mirror in (self.points, self.box):

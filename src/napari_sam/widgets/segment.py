@@ -51,19 +51,21 @@ class SegmentWidget(Tab):
         super().__init__()
         self._scene = scene(viewer)
         self._session = self._scene.session
-        self._mouse = Mouse(self._scene)
-        self._lanes = Lanes(self._session)
+        self._mouse = self._scene.mouse = self._scene.mouse or Mouse(self._scene)
+        self._lanes = self._scene.lanes = self._scene.lanes or Lanes(self._session)
         self._links = Links()
         self._ahead = ahead(viewer)
         self._trouble: Notice | None = None
         self._in_turns = InTurns(self)
-        self._session.adopt_image()
+        with self._session.telling():
+            self._session.adopt_image()
         self._build()
         self._link()
+        self._lanes.join(self._links)
         self._ahead.join(self._links)
         self.at_end(partial(_close, self._links, self._mouse, self._lanes, self._ahead))
-        self._session.adopt_image()
         self._session.prepare()
+        self._session.take_over()
         self._show_draft()
         self._show_notice()
 
@@ -90,7 +92,6 @@ class SegmentWidget(Tab):
 
     def _link(self) -> None:
         session, link = self._session, self._links.add
-        link(session.asked, self._lanes.do)
         link(session.draft_changed, self._show_draft)
         link(session.layers_changed, self._on_choice)
         link(session.viewer.dims.events.ndisplay, self._show_notice)
@@ -105,7 +106,7 @@ class SegmentWidget(Tab):
     def showEvent(self, event: QShowEvent | None) -> None:
         """Begin to listen to the mouse."""
         super().showEvent(event)
-        self._mouse.connect()
+        self._mouse.connect(self._links)
         self._scene.hand.wake_keys()
         self._in_turns.start(self._iter_ahead())
 
@@ -118,7 +119,7 @@ class SegmentWidget(Tab):
     def hideEvent(self, event: QHideEvent | None) -> None:
         """Leave the mouse alone while the dock is hidden; under another one it is not, to Qt."""
         super().hideEvent(event)
-        self._mouse.disconnect()
+        self._mouse.disconnect(self._links)
 
     def _on_installed(self) -> None:
         self._trouble = None
@@ -177,6 +178,6 @@ class SegmentWidget(Tab):
 def _close(links: Links, mouse: Mouse, lanes: Lanes, ahead: Ahead, gone: object = None) -> None:
     """Cut all that reaches from the viewer and the session into a dock that is gone."""
     links.cut()
-    mouse.disconnect()
-    lanes.stop()
+    mouse.disconnect(links)
+    lanes.leave(links)
     ahead.leave(links)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sam.labels.change import Change
+from napari_sam.widgets.chore import Chore
 from napari_sam.widgets.draft import READY, Draft
 from napari_sam.widgets.drafting import Plane
 from napari_sam.widgets.in_order import go_on, in_order
@@ -19,9 +20,13 @@ from napari_sam.widgets.transcript import Code, Transcript, call_text
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image as ImageLayer
+    from napari.layers import Labels
 
     from napari_sam.masks.knobs import Thresholds
     from napari_sam.masks.mask_table import MaskTable
+    from napari_sam.widgets.written import AnyWritten
+
+GONE = "The labels that this changed are gone."
 
 
 class SegmentSession(Revising):
@@ -40,7 +45,6 @@ class SegmentSession(Revising):
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__(viewer)
         self._transcript = Transcript()
-        self._when_answered: Callable[[], Any] = self.commit
         viewer.layers.events.removed.connect(self._on_layer_removed)
         self._target.painted.connect(self._on_painted)
         self._target.replaced.connect(self._on_labels_data)
@@ -54,8 +58,8 @@ class SegmentSession(Revising):
         One that was opened again keeps its id. None, if there was nothing to write, or the mask is
         still being computed.
         """
-        if self._draft.is_waiting and not wait:
-            self.is_held_up, self._when_answered = True, self.commit
+        if self._draft.is_waiting and not (wait or self.is_deserted):
+            self._once_answered = self.commit
             return None
         if self._draft.is_waiting:
             self._answer(self._request(self._draft, self.step_now), wait=True)
@@ -147,10 +151,11 @@ class SegmentSession(Revising):
         if (step := self._history.last) is None:
             self._say("There is nothing to undo.")
             return
-        for written in reversed(step.written):
-            self._tell_change(self._target.undo(written))
+        is_whole = self._repeat(self._target.undo, reversed(step.written))
         self._history.undo()
         self._resume(step.before, wait)
+        if not is_whole:
+            self._say(GONE)
 
     @in_order
     def redo(self, *, wait: bool = True) -> None:
@@ -158,10 +163,11 @@ class SegmentSession(Revising):
         if (step := self._history.next) is None:
             self._say("There is nothing to do again.")
             return
-        for written in step.written:
-            self._tell_change(self._target.redo(written))
+        is_whole = self._repeat(self._target.redo, step.written)
         self._history.redo()
         self._resume(step.after, wait)
+        if not is_whole:
+            self._say(GONE)
 
     @contextmanager
     def as_one_step(self) -> Iterator[None]:
@@ -197,21 +203,44 @@ class SegmentSession(Revising):
     def accept(self, request: Any, answer: Any) -> None:
         """Take the answer to what was `asked`, if it still matters. Main thread only."""
         if not isinstance(request, Request):
-            request.take(answer)
+            with self.telling():
+                request.take(answer)
             self.layers_changed.emit()
             return
-        was_waiting = self._draft.is_waiting
         self._accept(request, answer)
-        if was_waiting and not self._draft.is_waiting and self.is_held_up:
-            with self.telling():
-                go_on(self, self._when_answered)
+        if not self._draft.is_waiting and (first := self._once_answered) is not None:
+            self._once_answered = None
+            go_on(self, first)
 
     @in_order
     def ask_again(self, *, step: float | None = None, wait: bool = True) -> None:
         """Have the prompts answered anew, maybe more finely or coarsely."""
         self._ask_again(step, wait)
 
+    def drop(self, work: Any) -> None:
+        """Hear that nobody will answer what was `asked`, as the dock is closed. Main thread only.
+
+        Prompts are answered when the next command, or the next dock, comes.
+        """
+        if self._viewer() is not None and isinstance(work, Chore):
+            work.give_up()
+
+    def take_over(self) -> None:
+        """Have answered, by whoever listens now, what those asked before have left."""
+        if self._draft.is_waiting:
+            self._answer(self._request(self._draft, self.step_now), wait=False)
+
     # Inside
+
+    def _repeat(self, way: Callable[[AnyWritten], Change], changes: Iterable[AnyWritten]) -> bool:
+        """Take changes back, or make them again; return False if the labels of one are gone."""
+        is_whole = True
+        for written in changes:
+            if written.layer in self.viewer.layers:
+                self._tell_change(way(written), written.layer)
+            else:
+                is_whole = False
+        return is_whole
 
     def _ask_again(self, step: float | None, wait: bool) -> None:
         if not self._draft.is_empty:
@@ -223,7 +252,7 @@ class SegmentSession(Revising):
     def _keep_at_once(self, wait: bool) -> None:
         """Keep what the first click selects, as one step; nothing stays, if that is nothing."""
         if self._draft.is_waiting and not wait:
-            self.is_held_up, self._when_answered = True, partial(self._keep_at_once, wait)
+            self._once_answered = partial(self._keep_at_once, wait)
             return
         self.commit()
         if self._draft.is_empty:
@@ -234,6 +263,8 @@ class SegmentSession(Revising):
     def _say_unwritten(self) -> None:
         if self._draft.old is not None:
             self._say(f"Object {self._draft.label} is as it was. Esc leaves it.")
+        elif self.overlap == "erase":
+            self._say("There is nothing here to erase.")
         else:
             self._say("Nothing to write: other objects are there already, and the rule keeps them.")
 
@@ -247,6 +278,9 @@ class SegmentSession(Revising):
     def _on_choice(self, *, asks_anew: bool = False) -> None:
         if asks_anew:
             self.leave()
+        if (draft := self._draft.written_into(self._target.layer)) is not self._draft:
+            self._set_draft(draft)
+            self._say_draft()
         self.layers_changed.emit()
         self.prepare()
         if asks_anew:
@@ -258,7 +292,7 @@ class SegmentSession(Revising):
         if before is not None:
             self._transcript.close(before, self._history.done)
             self._forget_image()
-        self.is_held_up, self.held_up = False, []
+        self._once_answered, self.held_up = None, []
         self._history.clear()
         self._resume(Draft(), wait=False)
 
@@ -267,8 +301,8 @@ class SegmentSession(Revising):
             self.image = None
         elif event.value is self._target.layer:
             self._history.clear()
-            self._target.close(event.value)
             self.labels = None
+        self._target.close(event.value)
 
     def _on_image_data(self) -> None:
         """Begin anew with what is in the image layer now; without an image, if that won't do."""
@@ -287,8 +321,8 @@ class SegmentSession(Revising):
         with self.telling():
             self.labels = labels
 
-    def _on_painted(self, done: Change) -> None:
-        self._tell_change(done)
+    def _on_painted(self, done: Change, layer: Labels) -> None:
+        self._tell_change(done, layer)
 
     def _on_image_move(self) -> None:
         """Draw everything where the image is now."""

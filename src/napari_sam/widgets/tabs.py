@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import weakref
 from collections.abc import Callable
 
@@ -24,6 +25,8 @@ class Tab(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._is_shown = self._is_placed = False
+        self._ends: list[Callable[[], object]] = []
+        _ALL.add(self)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Take the place, once."""
@@ -47,6 +50,7 @@ class Tab(QWidget):
         """
         finalize = weakref.finalize(self, end)
         finalize.atexit = False
+        self._ends.append(finalize)
         self.closed.connect(finalize)
         self.destroyed.connect(finalize)
 
@@ -69,6 +73,16 @@ class Tab(QWidget):
                 # One above the other, they may have made the window taller than the screen.
                 window.layout().activate()
                 window.resize(window.size().boundedTo(window.screen().availableSize()))
+
+
+_ALL: weakref.WeakSet[Tab] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """End what is open when Python ends, before Qt takes its objects away one by one."""
+    for end in [end for tab in _ALL for end in tab._ends]:
+        end()
 
 
 def _dock(widget: QWidget | None) -> QDockWidget | None:

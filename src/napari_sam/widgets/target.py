@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 import numpy as np
@@ -15,13 +15,13 @@ from napari_sam.labels.change import Change
 from napari_sam.labels.object_at import object_at
 from napari_sam.labels.objects import ObjectRecord, ObjectTable
 from napari_sam.labels.others import Others
-from napari_sam.labels.packed_edit import PackedEdit
 from napari_sam.labels.replace import plan_removal, plan_replacement
 from napari_sam.labels.write import Overlap, plan_mask
 from napari_sam.labels.write_table import new_rows, plan_table
 from napari_sam.widgets.chore import Chore
 from napari_sam.widgets.kept_labels import KeptLabels
 from napari_sam.widgets.labels_layer import ShownLabels, insert_above, make_labels
+from napari_sam.widgets.written import AnyWritten, Written
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -40,63 +40,6 @@ Near: TypeAlias = tuple[float, float] | tuple[int, int, int, int] | None
 """A pixel (y, x) of an object, or the box (y0, x0, y1, x1) around it; None: its record knows."""
 
 
-@dataclass(frozen=True, eq=False)
-class Written:
-    """One change of a labels layer.
-
-    Parameters
-    ----------
-    layer : Labels
-        Which.
-    change : Change
-        What was done to its pixels and records.
-    says : str
-        A sentence on it.
-    label : int
-        The id that was given, the highest if several; 0 if none.
-    n_objects : int
-        How many got an id.
-    """
-
-    layer: Labels
-    change: Change
-    says: str
-    label: int = 0
-    n_objects: int = 0
-
-    @property
-    def n_changed(self) -> int:
-        """Number of pixels that got another value."""
-        return self.change.edit.n_changed if self.change.edit else 0
-
-    def packed(self) -> PackedWritten:
-        """Return the same in little memory."""
-        edit = self.change.edit
-        rest = replace(self, change=replace(self.change, edit=None))
-        return PackedWritten(rest, None if edit is None else PackedEdit.of(edit))
-
-    def unpacked(self) -> Written:
-        """Return this."""
-        return self
-
-
-@dataclass(frozen=True, eq=False)
-class PackedWritten:
-    """One change of a labels layer, in little memory: its pixels apart from the rest."""
-
-    rest: Written
-    edit: PackedEdit | None
-
-    def packed(self) -> PackedWritten:
-        """Return this."""
-        return self
-
-    def unpacked(self) -> Written:
-        """Return the change."""
-        edit = None if self.edit is None else self.edit.unpack()
-        return replace(self.rest, change=replace(self.rest.change, edit=edit))
-
-
 class Target:
     """The Labels layer that objects are written into.
 
@@ -106,8 +49,8 @@ class Target:
         None: `ensure_layer` makes one.
     """
 
-    painted = Signal(object)
-    """Emitted with the `Change` that the user has painted into labels by hand."""
+    painted = Signal(object, object)
+    """Emitted with the `Change` that the user has painted by hand, and the layer."""
 
     replaced = Signal()
     """Emitted when the data of a labels layer have become others."""
@@ -173,6 +116,7 @@ class Target:
             kept.set_highest(0)
             kept.is_made_here = True
             insert_above(viewer, image_layer, self.layer)
+            kept.first_name = self.layer.name
             self._begin_journal()
         ShownLabels(self.layer).check(image)
         return self.layer
@@ -222,6 +166,8 @@ class Target:
         ValueError
             If there is none.
         """
+        if label < 1:
+            raise ValueError(f"There is no object {label}; they are numbered from 1.")
         layer, record = self.layer, self.objects.get(label, plane)
         box = record.box if record else near if near and len(near) == 4 else None
         pixel = near if near and len(near) == 2 else None
@@ -246,7 +192,7 @@ class Target:
             edit = plan_mask(ShownLabels(layer), mask, label, plane=draft.plane, overlap=rule)
             says = f"Kept as object {label}" if edit.after else "Erased"
         else:
-            label, old = draft.old
+            label, old = draft.old.label, draft.old.mask
             edit = plan_replacement(
                 ShownLabels(layer), old, mask, label, plane=draft.plane, overlap=rule
             )
@@ -270,7 +216,7 @@ class Target:
         new = table.select(new_rows(labels.array, table, plane=plane))
         first = self._of(layer).ids.next
         edit = plan_table(labels, new, first, plane=plane)
-        put = tuple(ObjectRecord.of(new[row], first + row, plane) for row in range(len(new)))
+        put = tuple(_iter_records(edit, new, first, plane))
         says = f"Kept {len(new):,} objects" if len(new) != 1 else f"Kept as object {first}"
         return self._apply(layer, Change((), put, edit), says, first + len(new) - 1, len(new))
 
@@ -296,16 +242,16 @@ class Target:
         change = Change(put=tuple(record.reviewed(is_reviewed) for record in records))
         return self._apply(layer, change, f"{says} object {label}")
 
-    def undo(self, written: Written | PackedWritten) -> Change:
+    def undo(self, written: AnyWritten) -> Change:
         """Put back what was there before, but for what has been painted since; frees the ids."""
         written = written.unpacked()
         kept = self._of(written.layer)
         done = kept.apply(written.change.inverse())
-        if written.n_objects and kept.ids.highest == written.label:
-            kept.set_highest(written.label - written.n_objects)
+        if written.n_objects:
+            kept.free(written.label, written.n_objects)
         return done
 
-    def redo(self, written: Written | PackedWritten) -> Change:
+    def redo(self, written: AnyWritten) -> Change:
         """Do again what `undo` took back, but for where something has been painted."""
         written = written.unpacked()
         kept = self._of(written.layer)
@@ -363,8 +309,8 @@ class Target:
         kept.painted.connect(self._on_painted)
         kept.replaced.connect(self._on_replaced)
 
-    def _on_painted(self, done: Change) -> None:
-        self.painted.emit(done)
+    def _on_painted(self, done: Change, layer: Labels) -> None:
+        self.painted.emit(done, layer)
 
     def _on_replaced(self) -> None:
         self.replaced.emit()
@@ -376,6 +322,20 @@ def _written_mask(edit: Edit, label: int, mask: Mask) -> Mask:
     after = np.where(edit.changed, edit.after, edit.before) == label
     written = type(mask).from_array(after, rows.start, columns.start)  # type: ignore[union-attr]
     return replace(mask, box=written.box, array=written.array)
+
+
+def _iter_records(
+    edit: Edit, table: MaskTable, first: int, plane: tuple[int, ...]
+) -> Iterator[ObjectRecord]:
+    """Yield the records of masks, as far as an edit writes them with ids from `first` on."""
+    written = np.asarray(edit.after)[edit.changed].astype(np.int64) - first
+    areas = np.bincount(written, minlength=len(table)).tolist()
+    *_, rows, columns = edit.region
+    low, high = np.array([[axis.start, axis.stop] for axis in (rows, columns)]).T  # type: ignore[union-attr]
+    for row in np.flatnonzero(areas).tolist():
+        record = ObjectRecord.of(table[row], first + row, plane)
+        y0, x0, y1, x1 = np.clip(record.box, [*low, *low], [*high, *high]).tolist()
+        yield replace(record, box=(y0, x0, y1, x1), area=areas[row])
 
 
 def _there(record: ObjectRecord | None) -> tuple[ObjectRecord, ...]:

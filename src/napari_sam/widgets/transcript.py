@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,4 +92,14 @@ def _literal(value: Any) -> str:
     """Return a value without numpy's types."""
     if isinstance(value, Code):
         return str(value)
-    return repr(np.asarray(value).tolist() if isinstance(value, np.ndarray | np.generic) else value)
+    return repr(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(each) for key, each in value.items()}
+    return value

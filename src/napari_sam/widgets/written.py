@@ -1,0 +1,77 @@
+"""What was written into a labels layer, to be taken back and done again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from napari_sam.labels.change import Change
+from napari_sam.labels.packed_edit import PackedEdit
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """One change of a labels layer.
+
+    Parameters
+    ----------
+    layer : Labels
+        Which.
+    change : Change
+        What was done to its pixels and records.
+    says : str
+        A sentence on it.
+    label : int
+        The id that was given, the highest if several; 0 if none.
+    n_objects : int
+        How many got an id.
+    """
+
+    layer: Labels
+    change: Change
+    says: str
+    label: int = 0
+    n_objects: int = 0
+
+    @property
+    def n_changed(self) -> int:
+        """Number of pixels that got another value."""
+        return self.change.edit.n_changed if self.change.edit else 0
+
+    def packed(self) -> PackedWritten:
+        """Return the same in little memory."""
+        edit = self.change.edit
+        rest = replace(self, change=replace(self.change, edit=None))
+        return PackedWritten(rest, None if edit is None else PackedEdit.of(edit))
+
+    def unpacked(self) -> Written:
+        """Return this."""
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class PackedWritten:
+    """One change of a labels layer, in little memory: its pixels apart from the rest."""
+
+    rest: Written
+    edit: PackedEdit | None
+
+    @property
+    def layer(self) -> Labels:
+        """Which layer was changed."""
+        return self.rest.layer
+
+    def packed(self) -> PackedWritten:
+        """Return this."""
+        return self
+
+    def unpacked(self) -> Written:
+        """Return the change."""
+        edit = None if self.edit is None else self.edit.unpack()
+        return replace(self.rest, change=replace(self.rest.change, edit=edit))
+
+
+AnyWritten: TypeAlias = Written | PackedWritten

@@ -1,0 +1,222 @@
+"""What is done, painted or removed while a session waits for an answer, or for a copy of labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_sam.widgets.predictor import Request
+
+
+@pytest.fixture
+def session(viewer, make_session):
+    viewer.add_image(np.zeros((60, 70), np.uint8), name="cells")
+    return make_session(viewer)
+
+
+@pytest.fixture
+def asked(session):
+    """All that the session asks for, once it has been called."""
+    requests = []
+
+    def listen():
+        session.asked.connect(requests.append)
+        return requests
+
+    return listen
+
+
+def keep(session, y, x):
+    session.click(y, x)
+    return session.commit()
+
+
+def answer(session, work):
+    *_, found = work.iter_answer()
+    session.accept(work, found)
+
+
+def paint(session, y, x, label):
+    labels = session.labels
+    labels.data_setitem((np.array([y]), np.array([x])), np.array([label], labels.dtype))
+
+
+def test_an_answer_while_labels_are_widened_keeps_nothing(session, asked):
+    keep(session, 20, 20)
+    requests = asked()
+    session.click(45, 50, wait=False)
+    session.widen_labels(wait=False)
+    click, widening = requests[-2:]
+    answer(session, click)
+    assert session.is_held_up
+    assert set(np.unique(session.labels.data)) == {0, 1}
+    answer(session, widening)
+    assert session.commit() == 2
+    assert set(np.unique(session.labels.data)) == {0, 1, 2}
+
+
+def test_a_failure_while_labels_are_widened_lets_no_command_pass(session, asked):
+    keep(session, 20, 20)
+    requests = asked()
+    session.click(45, 50, wait=False)
+    session.widen_labels(wait=False)
+    session.delete(1)
+    session.fail(requests[-2], OSError("out of memory"))
+    assert session.labels.data.any()
+    answer(session, requests[-1])
+    assert not session.labels.data.any()
+
+
+def test_what_is_painted_while_labels_are_widened_stays(session, asked):
+    keep(session, 20, 20)
+    requests = asked()
+    session.widen_labels(wait=False)
+    *_, wider = requests[-1].iter_answer()
+    paint(session, 50, 60, 9)
+    session.accept(requests[-1], wider)
+    assert session.labels.data.dtype == np.uint32
+    assert session.labels.data[50, 60] == 9
+
+
+@pytest.mark.parametrize("command", ["widen", "save"])
+def test_other_data_set_meanwhile_are_not_replaced(session, asked, command, tmp_path):
+    keep(session, 20, 20)
+    requests = asked()
+    if command == "widen":
+        session.widen_labels(wait=False)
+    else:
+        session.save_labels(tmp_path / "cells.zarr", wait=False)
+    chore = requests[-1]
+    other = np.full((60, 70), 7, np.uint16)
+    session.labels.data = other
+    answer(session, chore)
+    assert session.labels.data is other
+    assert not session.is_held_up
+
+
+def test_a_command_that_fails_does_not_keep_the_next_from_being_done(session, asked):
+    requests = asked()
+    session.click(20, 20, wait=False)
+    session.commit(wait=False)
+    session.click(5, 5, positive=False, wait=False)  # nothing to take away from
+    session.click(45, 50, wait=False)
+    answer(session, [work for work in requests if isinstance(work, Request)][-1])
+    assert session.labels.data.max() == 1
+    assert session.draft.prompts.points.tolist() == [[45, 50]]
+
+
+def test_nothing_hangs_when_nobody_is_left_to_answer(session, asked):
+    requests = asked()
+    session.click(20, 20, wait=False)
+    session.commit(wait=False)
+    session.asked.disconnect(requests.append)
+    assert keep(session, 45, 50) == 2
+    assert set(np.unique(session.labels.data)) == {0, 1, 2}
+
+
+def test_who_listens_next_is_asked_what_nobody_has_answered(session, asked):
+    requests = asked()
+    session.click(20, 20, wait=False)
+    session.commit(wait=False)
+    requests.clear()
+    session.take_over()
+    answer(session, requests[-1])
+    assert session.labels.data.max() == 1
+
+
+def test_a_failure_keeps_what_was_deleted_meanwhile_to_be_undone(session, asked):
+    keep(session, 20, 20)
+    requests = asked()
+    session.click(45, 50, wait=False)
+    session.delete(1)
+    session.fail(requests[-1], OSError("out of memory"))
+    assert session.draft.is_empty
+    session.undo(wait=False)
+    assert session.labels.data.max() == 1
+
+
+def test_an_id_that_has_been_painted_is_not_given_again(session):
+    label = keep(session, 20, 20)
+    paint(session, 50, 60, label)
+    session.undo()
+    assert session.labels.data[50, 60] == label
+    assert session.next_label > label
+
+
+def test_what_is_painted_while_ids_are_counted_counts(session, viewer, asked):
+    requests = asked()
+    session.labels = viewer.add_labels(np.zeros((60, 70), np.uint16))
+    *_, highest = requests[-1].iter_answer()
+    paint(session, 50, 60, 5)
+    session.accept(requests[-1], highest)
+    assert session.next_label == 6
+
+
+def test_an_object_opened_in_other_labels_is_a_new_one_here(session, viewer):
+    keep(session, 20, 20)
+    session.reopen(1)
+    here = np.zeros((60, 70), np.uint16)
+    here[50:, 60:] = 1
+    session.labels = viewer.add_labels(here)
+    assert session.draft.label is None
+    assert session.commit() == 2
+    assert np.count_nonzero(here == 1) == 100
+
+
+def test_an_object_whose_labels_are_gone_takes_no_id_of_theirs(session, viewer):
+    for y, x in [(20, 20), (45, 50)]:
+        keep(session, y, x)
+    session.reopen(2)
+    viewer.layers.remove(session.labels)
+    assert session.commit() == 1
+    assert session.next_label == 2
+
+
+def test_records_of_many_objects_tell_what_was_written(session):
+    from napari_sam.masks import Mask
+    from napari_sam.masks.mask_table import MaskTable
+
+    masks = [Mask.from_array(np.ones((8, 8), bool), y, x) for y, x in [(-4, 0), (20, 20), (24, 24)]]
+    session.commit_all(MaskTable.of(masks))
+    for record in session.objects:
+        y0, x0, y1, x1 = record.box
+        assert record.area == np.count_nonzero(session.labels.data == record.label)
+        assert 0 <= y0 < y1 <= 60
+        assert 0 <= x0 < x1 <= 70
+    assert {record.label for record in session.objects} == {1, 2, 3}
+
+
+def test_the_script_knows_layers_by_their_first_name_and_no_types_of_numpy(session):
+    keep(session, 20, 20)
+    session.reopen(1, near=(np.float64(20), np.int64(20)))
+    session.labels.name = "renamed"
+    session.clear()
+    script = session.script()
+    assert "renamed" not in script
+    assert "np." not in script
+
+
+def test_an_object_opened_long_ago_is_still_as_it_was(session):
+    session.click(20, 20)
+    session.choose(0)
+    session.commit()
+    session.preferred_rank = None
+    session.reopen(1)
+    area = session.mask.area
+    for number in range(60):
+        session.review(1, is_reviewed=bool(number % 2))
+    for _ in range(60):
+        session.undo()
+    assert (session.draft.label, session.mask.area) == (1, area)
+
+
+def test_background_is_no_object(session):
+    keep(session, 20, 20)
+    with pytest.raises(ValueError, match="no object 0"):
+        session.reopen(0, near=(50, 60))
+
+
+def test_erasing_where_nothing_is_says_so(session):
+    session.overlap = "erase"
+    assert keep(session, 20, 20) is None
+    assert session.status == "There is nothing here to erase."

@@ -1,0 +1,163 @@
+"""napari's own tools and undo in labels that the plugin writes into; labels that are gone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_sam.labels.object_list import ObjectList
+from napari_sam.widgets.session import scene
+
+
+@pytest.fixture(params=["memory", "disk"])
+def session(request, viewer, make_session, picture, tmp_path):
+    viewer.add_image(picture, name="cells")
+    session = make_session(viewer)
+    session.click(100, 120)
+    session.commit()
+    if request.param == "disk":
+        session.save_labels(tmp_path / "labels.zarr")
+    return session
+
+
+def check(session):
+    """Records, list and ids tell what is there."""
+    data = np.asarray(session.labels.data)
+    areas = {label: int((data == label).sum()) for label in np.unique(data) if label}
+    assert {record.label: record.area for record in session.objects}.items() <= areas.items()
+    review = scene(session.viewer).review
+    assert review.objects is not None
+    if review.objects.census is None:
+        counting = review.count()
+        *_, objects = counting.iter_answer()
+        review.take(counting, objects)
+    rows = review.objects.rows
+    assert dict(zip(rows["label"].tolist(), rows["area"].tolist(), strict=True)) == areas
+    assert session.next_label > max(areas, default=0)
+
+
+def levels(session):
+    kept = session._target.kept
+    return () if kept.saved is None else kept.saved.pyramid.levels
+
+
+def test_painting_and_taking_it_back(session):
+    layer, (before,) = session.labels, session.objects
+    check(session)
+    layer.brush_size = 9
+    layer.selected_label = 1
+    layer.paint((20, 20), 1)
+    check(session)
+    assert session.objects.get(1, ()).area > before.area
+    layer.paint((100, 120), 0)
+    layer.fill((20, 20), 7)
+    check(session)
+    for _ in range(3):
+        layer.undo()
+        check(session)
+    assert session.objects.get(1, ()).area == before.area
+    for _ in range(3):
+        layer.redo()
+        check(session)
+    assert np.asarray(layer.data)[20, 20] == 7
+    if len(levels(session)) > 1:
+        assert 7 in np.asarray(levels(session)[1])
+
+
+def test_napari_takes_back_what_the_plugin_has_written(session):
+    """Its undo goes over that too, as long as few pixels have changed."""
+    session.click(40, 40)
+    session.commit()
+    check(session)
+    session.labels.undo()
+    check(session)
+    session.labels.redo()
+    check(session)
+    session.undo()
+    session.redo()
+    check(session)
+    session.click(40, 180)
+    assert session.commit() == 3
+    check(session)
+
+
+def test_erasing_all_of_an_object_ends_its_record(session):
+    layer = session.labels
+    layer.fill((100, 120), 0)
+    assert not len(session.objects)
+    check(session)
+    layer.undo()
+    assert np.asarray(layer.data)[100, 120] == 1
+    check(session)
+
+
+def test_the_layer_is_let_go(viewer, make_session, picture):
+    import gc
+    import weakref
+
+    viewer.add_image(picture, name="cells")
+    session = make_session(viewer)
+    session.click(100, 120)
+    session.commit()
+    gone = weakref.ref(session.labels)
+    viewer.layers.remove(session.labels)
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_stroke_over_planes_is_taken_back(viewer, make_session, picture):
+    viewer.add_image(np.stack([picture] * 4), name="stack")
+    session = make_session(viewer)
+    session.click(100, 120, plane=(1,))
+    session.commit()
+    layer = session.labels
+    layer.n_edit_dimensions, layer.selected_label, layer.brush_size = 3, 5, 7
+    layer.paint((2, 30, 30), 5)
+    check(session)
+    n_planes = (layer.data == 5).any(axis=(1, 2)).sum()
+    assert n_planes > 1
+    layer.undo()
+    check(session)
+    assert not (layer.data == 5).any()
+
+
+def test_undo_when_the_labels_are_gone(viewer, session):
+    first = session.labels
+    other = viewer.add_labels(np.zeros(first.data.shape, np.uint8), name="other")
+    session.click(40, 40)
+    session.commit()
+    session.labels = other
+    session.click(40, 180)
+    session.commit()
+    before = np.array(first.data)
+    viewer.layers.remove(first)
+    session.undo()
+    assert not other.data.any()
+    assert session.status != "The labels that this changed are gone."
+    session.undo()  # the click
+    session.undo()
+    assert session.status == "The labels that this changed are gone."
+    np.testing.assert_array_equal(first.data, before)
+    session.redo()
+    assert session.status == "The labels that this changed are gone."
+    np.testing.assert_array_equal(first.data, before)
+    assert session.commit() is None
+    session.click(40, 40)
+    assert session.commit() == 1
+    assert session.labels is other
+
+
+def test_labels_chosen_no_more_are_not_in_the_list(viewer, session):
+    """What is taken back in them, or painted, is no news of the labels that are shown."""
+    first = session.labels
+    session.labels = viewer.add_labels(np.zeros(first.data.shape, np.uint8), name="other")
+    first.selected_label, first.brush_size = 9, 9
+    first.paint((20, 20), 9)
+    review = scene(viewer).review
+    assert isinstance(review.objects, ObjectList)
+    assert len(review.objects.rows) == 0
+    session.undo()
+    assert len(review.objects.rows) == 0
+    session.labels = first
+    assert session.next_label == 10
+    check(session)
