@@ -137,13 +137,25 @@ def test_what_is_drawn_is_cut_at_the_border(drawn, canvas, session, tool):
     assert (reach <= [199, 239]).all()
 
 
-def test_a_drag_pans_with_the_hand_or_with_space_or_beside_the_image(drawn, canvas, session):
+def test_a_box_may_begin_beside_the_image(drawn, canvas, session):
+    drawn.hand.take(Tool.BOX)
+    assert canvas.drag([(-20, 120), (30, 100), (60, 80)]).handled
+    assert session.draft.prompts.box.tolist() == [0, 80, 60, 120]
+
+
+def test_a_box_that_is_a_line_is_refused(drawn, canvas, session):
+    drawn.hand.take(Tool.BOX)
+    canvas.drag([(-20, 20), (30, 20), (60, 20)])
+    assert session.draft.is_empty
+    assert session.status.startswith("That box holds nothing")
+
+
+def test_a_drag_pans_with_the_hand_or_with_space(drawn, canvas, session):
     assert not canvas.drag([(100, 120), (60, 80)]).handled
     drawn.hand.take(Tool.BOX)
     drawn.hand.hold_space(True)
     assert not canvas.drag([(100, 120), (60, 80)]).handled
     drawn.hand.hold_space(False)
-    assert not canvas.drag([(-20, 120), (60, 80)]).handled
     assert session.draft.is_empty
 
 

@@ -260,3 +260,24 @@ def test_the_script_can_be_copied_and_saved(dock, session, tmp_path):
     assert "session.commit()" in copied
     files._save_script(str(tmp_path / "segment.py"))
     assert (tmp_path / "segment.py").read_text(encoding="utf-8") == copied
+
+
+def test_another_image_over_the_chosen_one_is_told_of(dock, session, picture):
+    other = session.viewer.add_image(picture, name="other")
+    assert said(dock, "notice") == "This works on 'cells', and 'other' lies over it."
+    banner_buttons(dock)["Take 'other'"].click()
+    assert session.image is other
+    assert dock.findChild(Banner).isHidden()
+    session.viewer.add_image(picture, name="red", blending="additive")
+    assert dock.findChild(Banner).isHidden()
+
+
+def test_another_tool_of_napari_is_told_of(dock, session):
+    layer = session.image
+    session.viewer.layers.selection.active = layer
+    layer.mode = "transform"
+    assert (
+        dock.findChild(QLabel, "hint").text().startswith("napari's tool 'transform' is on 'cells'")
+    )
+    layer.mode = "pan_zoom"
+    assert "give the keys back" in dock.findChild(QLabel, "hint").text()

@@ -105,7 +105,8 @@ def test_unchanged_it_is_not_written_again(session):
     keep(session, 100, 120)
     session.reopen(1)
     assert session.commit() is None
-    assert session.status == "Object 1 is as it was. Esc leaves it."
+    assert session.status == "Object 1 is as it was."
+    assert session.draft.old is None
 
 
 def test_an_object_of_labels_made_elsewhere_opens_too(session, viewer):
@@ -339,6 +340,19 @@ def test_going_to_an_object_shows_its_plane_and_centers_it(make_session):
     session.go_to(1, plane=(4,))
     assert viewer.dims.current_step[0] == 4
     assert np.allclose(viewer.scene.camera.center[-2:], (80, 400), atol=2)
+
+
+def test_an_object_on_a_plane_that_is_not_shown_is_told_of(make_session):
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((5, 200, 240), np.uint8), name="stack")
+    session = make_session(viewer)
+    viewer.dims.set_current_step(0, 2)
+    session.click(40, 200)
+    assert "px on plane 2. Enter keeps it" in session.status
+    viewer.dims.set_current_step(0, 3)
+    assert session.status.endswith("Another plane is shown.")
+    viewer.dims.set_current_step(0, 2)
+    assert not session.status.endswith("Another plane is shown.")
 
 
 def test_the_script_gives_the_same_labels(session, viewer, model, picture):

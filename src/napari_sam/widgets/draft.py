@@ -176,5 +176,6 @@ class Draft:
             keeps = f"Enter replaces object {self.label}, Esc leaves it"
         else:
             keeps = "Enter keeps it" if label is None else f"Enter keeps it as object {label}"
-        text = f"{self.mask.area:,} px. {keeps}."
+        where = f" on plane {', '.join(map(str, self.plane))}" if self.plane else ""
+        text = f"{self.mask.area:,} px{where}. {keeps}."
         return f"{text} {self.candidates.note}".strip()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Plane = tuple[int, ...] | None
 
+HIDDEN = "Another plane is shown."
+
 SCRIBBLE_APART = 12
 """Points of a scribble are at least so far apart, in samples of what the model sees."""
 
@@ -59,6 +61,7 @@ class Drafting(Choices):
         self.held_up: list[Callable[[], Any]] = []
         self._once_answered: Callable[[], Any] | None = None
         self.status = NO_IMAGE
+        viewer.dims.events.current_step.connect(self._on_step)
 
     @property
     def is_held_up(self) -> bool:
@@ -353,7 +356,23 @@ class Drafting(Choices):
 
     def _say_draft(self) -> None:
         label = self.next_label if self.is_counted and self.n_ids_left != 0 else None
-        self._say(NO_IMAGE if self.image is None else self._draft.describe(label))
+        text = NO_IMAGE if self.image is None else self._draft.describe(label)
+        self._say(f"{text} {HIDDEN}" if self._is_hidden else text)
+
+    @property
+    def _is_hidden(self) -> bool:
+        """Whether the object being made is on another plane than the one shown."""
+        layer = self._source.layer
+        if self._draft.is_empty or layer is None or not self._draft.plane:
+            return False
+        try:
+            return current_plane(self.viewer, layer) != self._draft.plane
+        except ValueError:  # of 3-D, and of planes that are not the image's
+            return False
+
+    def _on_step(self) -> None:
+        if not self._draft.is_empty and not self._draft.is_waiting:
+            self._say_draft()
 
     @abstractmethod
     def take_over(self) -> None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from napari_sam.widgets.spot import Spot
 
 
+LEAST_SIDE_PX = 1
+"""Of a box, in pixels of the image."""
+
+
 class Drag(ABC):
     """The way of the mouse since the press, and what it asks the session for at the end.
 
@@ -63,7 +67,16 @@ class BoxDrag(Drag):
         session.hover_box(*self._box, plane=self.plane, wait=False)
 
     def finish(self, session: SegmentSession) -> None:
-        """Set the box."""
+        """Set the box.
+
+        Raises
+        ------
+        ValueError
+            If it is hardly more than a line.
+        """
+        y0, x0, y1, x1 = self._box
+        if min(y1 - y0, x1 - x0) < LEAST_SIDE_PX:
+            raise ValueError("That box holds nothing. Drag from one corner to the opposite one.")
         session.box(*self._box, plane=self.plane, wait=False)
 
     @property

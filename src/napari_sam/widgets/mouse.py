@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QApplication
 from napari_sam.widgets.drag import DRAGS, Drag
 from napari_sam.widgets.instead_of import InsteadOf
 from napari_sam.widgets.layers import to_pixel
-from napari_sam.widgets.spot import Spot, point_at, spot_under
+from napari_sam.widgets.spot import Spot, point_at, spot_near, spot_under
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -98,7 +98,7 @@ class Mouse:
         if "Control" in event.modifiers or "Alt" in event.modifiers:
             return
         start, positive = event.pos, "Shift" not in event.modifiers
-        drag = self._drag_from(spot_under(self._session, event), positive)
+        drag = self._drag_from(spot_near(self._session, event), positive)
         last, is_click = start, True
         while event.type in ("mouse_press", "mouse_move"):
             is_click = is_click and _is_near(event.pos, start, SLIP_SCREEN_PX)
@@ -174,7 +174,7 @@ class Mouse:
         if event.button != 1 or not self._is_free(session.viewer) or not self._is_on():
             return False
         spot = spot_under(session, event)
-        if spot is None or self._begun is None:
+        if spot is None or (self._begun is None and not session.draft.is_empty):
             return True
         with session.telling():
             label = session.object_at(spot.y, spot.x, plane=spot.plane)

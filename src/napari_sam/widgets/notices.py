@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 from napari_sam.model import list_models
 from napari_sam.widgets.banner import Notice
 from napari_sam.widgets.docks import bring_forward
-from napari_sam.widgets.layers import SWITCH_TO_2D
+from napari_sam.widgets.layers import SWITCH_TO_2D, foremost_image
 from napari_sam.widgets.sentences import without_hashes
 
 if TYPE_CHECKING:
+    from napari.layers import Image as ImageLayer
     from napari.layers import Labels
 
     from napari_sam.widgets.segment_session import SegmentSession
+
+HIDING = ("opaque", "translucent", "translucent_no_depth")
+"""Blendings of a layer that one cannot see through."""
 
 FEW_IDS = 20
 """Growth is offered when so few numbers are left."""
@@ -34,6 +38,11 @@ def notice_for(session: SegmentSession) -> Notice | None:
                 "Recover": _telling(session, "recover"),
                 "Discard": _telling(session, "discard_recovery"),
             },
+        )
+    if (over := _image_over(session)) is not None and session.image is not None:
+        return Notice(
+            f"This works on '{session.image.name}', and '{over.name}' lies over it.",
+            {f"Take '{over.name}'": partial(setattr, session, "image", over)},
         )
     n_left = session.n_ids_left
     if session.labels is not None and n_left is not None and n_left <= FEW_IDS:
@@ -70,6 +79,15 @@ def _few_ids(session: SegmentSession, labels: Labels, n_left: int) -> Notice:
         f"{dtype} holds {highest:,} objects, {left} left.",
         {f"Widen to {wider}": _telling(session, "widen_labels", wait=False)},
     )
+
+
+def _image_over(session: SegmentSession) -> ImageLayer | None:
+    """Return an image that hides the chosen one; channels that are added up hide nothing."""
+    over = foremost_image(session.viewer)
+    if over is None or session.image is None or over is session.image or not over.visible:
+        return None
+    is_hiding = over.opacity > 0.5 and over.blending in HIDING
+    return over if is_hiding and over.ndim >= session.image.ndim else None
 
 
 def _telling(session: SegmentSession, command: str, **options: Any) -> Any:

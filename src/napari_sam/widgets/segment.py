@@ -95,6 +95,8 @@ class SegmentWidget(Tab):
         link(session.draft_changed, self._show_draft)
         link(session.layers_changed, self._on_choice)
         link(session.viewer.dims.events.ndisplay, self._show_notice)
+        for event in ("inserted", "removed", "reordered"):
+            link(getattr(session.viewer.layers.events, event), self._show_notice)
         link(installed.changed, self._on_installed)
         self._lanes.warned.connect(self._on_warned)
         self._lanes.failed.connect(self._on_failed)

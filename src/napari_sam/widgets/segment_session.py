@@ -262,7 +262,10 @@ class SegmentSession(Revising):
 
     def _say_unwritten(self) -> None:
         if self._draft.old is not None:
-            self._say(f"Object {self._draft.label} is as it was. Esc leaves it.")
+            label, draft = self._draft.label, self._draft.emptied()
+            self._change(draft, (), "clear()")
+            self._resume(draft, wait=False)
+            self._say(f"Object {label} is as it was.")
         elif self.overlap == "erase":
             self._say("There is nothing here to erase.")
         else:

@@ -25,6 +25,16 @@ class Spot(NamedTuple):
 
 def spot_under(session: SegmentSession, event: Any) -> Spot | None:
     """Return where on the image a mouse event is; None outside the image, or in 3-D."""
+    nearest = spot_near(session, event)
+    if nearest is None or session.image is None:
+        return None
+    spot = Spot(*to_pixel(session.viewer, session.image, event.position))
+    is_inside = max(abs(spot.y - nearest.y), abs(spot.x - nearest.x)) <= 0.5
+    return spot if is_inside else None
+
+
+def spot_near(session: SegmentSession, event: Any) -> Spot | None:
+    """Return the pixel of the image that is nearest to a mouse event; None in 3-D."""
     layer = session.image
     if layer is None:
         return None
@@ -33,10 +43,11 @@ def spot_under(session: SegmentSession, event: Any) -> Spot | None:
     except ValueError:
         return None
     shape = layer.level_shapes[0] if layer.multiscale else layer.data.shape
+    if not all(0 <= at < side for at, side in zip(spot.plane, shape, strict=False)):
+        return None
     height, width = shape[len(spot.plane) : len(spot.plane) + 2]
-    is_inside = all(0 <= at < side for at, side in zip(spot.plane, shape, strict=False))
-    is_inside = is_inside and -0.5 <= spot.y < height - 0.5 and -0.5 <= spot.x < width - 0.5
-    return spot if is_inside else None
+    y, x = np.clip((spot.y, spot.x), 0, (height - 1, width - 1)).tolist()
+    return Spot(spot.plane, y, x)
 
 
 def point_at(session: SegmentSession, spot: Spot) -> int | None:

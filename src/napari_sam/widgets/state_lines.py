@@ -23,6 +23,7 @@ HINTS = {
     Tool.LASSO: "Drag around the object · Space+drag pans",
 }
 KEYS_ASLEEP = "Click the image to give the keys back to this tool."
+OTHER_TOOL = "napari's tool '{}' is on '{}'. Press a tool above to go on here."
 CHOOSE_IMAGE = "Choose an image above, or point at the one on screen."
 HINT_STYLE = "font-style: italic;"
 PROGRESS_STYLE = """
@@ -71,6 +72,7 @@ class StateLines(QWidget):
         links.add(scene.hand.tool_changed, self._show_hint)
         layers = self._session.viewer.layers
         links.add(layers.selection.events.active, self._show_hint)
+        links.add(self._session.viewer.events.help, self._show_hint)  # other with another mode
         for event in (layers.events.inserted, layers.events.removed):
             links.add(event, self._on_layers)
         self._show_status(self._session.status)
@@ -103,4 +105,9 @@ class StateLines(QWidget):
     def _show_hint(self, event: Any = None) -> None:
         scene, active = self._scene, self._session.viewer.layers.selection.active
         is_awake = active is not None and active in (scene.points.layer, scene.box.layer)
-        self._hint.setText(HINTS[scene.hand.tool] if is_awake else KEYS_ASLEEP)
+        if is_awake:
+            self._hint.setText(HINTS[scene.hand.tool])
+        elif active is not None and active.mode != "pan_zoom":
+            self._hint.setText(OTHER_TOOL.format(str(active.mode).replace("_", " "), active.name))
+        else:
+            self._hint.setText(KEYS_ASLEEP)
