@@ -84,3 +84,17 @@ def test_a_window_beyond_the_image_shows_nothing():
     logits = np.full((16, 16), 5.0, dtype=np.float32)
     assert mask_from_logits(MaskPrompt(logits, y=100, x=0, step=4), (64, 64)).area == 0
     assert mask_from_logits(MaskPrompt(logits, y=32, x=0, step=4), (64, 64)).area == 32 * 64
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.5, 0.75, 1.5, 2, 4]), st.integers(20, 64))
+def test_equals_two_interpolations_of_torch_one_after_the_other(seed, via, n_rows):
+    """To a window of 64 samples, of which some rows show the image, and from there to pixels."""
+    logits = smooth_logits(seed)
+    interpolate = torch.nn.functional.interpolate
+    window = interpolate(torch.from_numpy(logits)[None, None].double(), (64, 64), mode="bilinear")
+    seen = window[..., :n_rows, :]
+    reference = interpolate(seen, scale_factor=(via, via), mode="bilinear")[0, 0].numpy()
+    shape = reference.shape
+    mask = mask_from_logits(MaskPrompt(logits, y=0, x=0, step=2 * via), shape, via=via)
+    differs = mask.to_array(shape) != (reference > 0)
+    assert (np.abs(reference[differs]) < 1e-5).all()

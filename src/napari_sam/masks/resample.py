@@ -23,6 +23,7 @@ def mask_from_logits(
     predicted_iou: float = nan,
     threshold: float = 0.0,
     stability_offset: float = 1.0,
+    via: float | None = None,
 ) -> Mask:
     """Interpolate logits to level-0 pixels and cut them at a threshold.
 
@@ -41,6 +42,9 @@ def mask_from_logits(
         The mask is where the logits exceed it.
     stability_offset : float
         The stability score compares the areas at the threshold plus and minus this.
+    via : float, optional
+        Interpolate twice, as SAM does: first to samples of so many level-0 pixels, those of the
+        window, and then to pixels. Default: at once. Where a pixel is a sample, that is the same.
 
     Returns
     -------
@@ -51,8 +55,8 @@ def mask_from_logits(
     low, step = logits.logits, logits.step
     passing_rows = np.flatnonzero(low.max(axis=1) > outer)
     passing_columns = np.flatnonzero(low.max(axis=0) > outer)
-    rows = _axis(passing_rows, low.shape[0], logits.y, step, shape_yx[0])
-    columns = _axis(passing_columns, low.shape[1], logits.x, step, shape_yx[1])
+    rows = _axis(passing_rows, low.shape[0], logits.y, step, shape_yx[0], via)
+    columns = _axis(passing_columns, low.shape[1], logits.x, step, shape_yx[1], via)
     if rows is None or columns is None:
         return Mask.from_array(np.zeros((0, 0), bool), predicted_iou=predicted_iou, logits=logits)
     (y0, row_samples, row_matrix), (x0, column_samples, column_matrix) = rows, columns
@@ -90,7 +94,12 @@ def _iter_bands(
 
 
 def _axis(
-    passing: NDArray[np.int64], n_samples: int, origin: float, step: float, n_pixels: int
+    passing: NDArray[np.int64],
+    n_samples: int,
+    origin: float,
+    step: float,
+    n_pixels: int,
+    via: float | None,
 ) -> tuple[int, slice, NDArray[np.float32]] | None:
     """Find the pixels along one axis that can pass, and how to interpolate them.
 
@@ -104,6 +113,8 @@ def _axis(
         Of the samples: level-0 edge and pixels per sample.
     n_pixels : int
         Length of the image along the axis.
+    via : float, optional
+        Level-0 pixels per sample to interpolate to in between.
 
     Returns
     -------
@@ -116,7 +127,8 @@ def _axis(
     """
     if len(passing) == 0:
         return None
-    low, high = max(int(passing[0]) - 1, 0), min(int(passing[-1]) + 1, n_samples - 1)
+    reach = 1 if via is None else 2
+    low, high = max(int(passing[0]) - reach, 0), min(int(passing[-1]) + reach, n_samples - 1)
     # Pixels between the centers of these samples; up to the edge for the outermost sample.
     edge_low = origin + (low + 0.5 * (low > 0)) * step
     edge_high = origin + (high + 1 - 0.5 * (high < n_samples - 1)) * step
@@ -124,7 +136,24 @@ def _axis(
     last = min(floor(edge_high - 0.5), n_pixels - 1)
     if first > last:
         return None
-    positions = (np.arange(first, last + 1) + 0.5 - origin) / step - 0.5
-    within = np.clip(positions - low, 0, high - low)
-    matrix = interpolation_matrix(within, high - low + 1).astype(np.float32)
-    return first, slice(low, high + 1), matrix
+    from_origin = np.arange(first, last + 1, dtype=np.float64) + 0.5 - origin
+    if via is None:
+        matrix = _weights(from_origin, step, low, high)
+    else:
+        n_between = max(1, round(min(n_samples * step, n_pixels - origin) / via))
+        between = np.clip(from_origin / via - 0.5, 0, n_between - 1)
+        before = np.floor(between).astype(np.int64)
+        after = np.minimum(before + 1, n_between - 1)
+        read = np.arange(before[0], after[-1] + 1)
+        weights = _weights((read + 0.5) * via, step, low, high)
+        share = (between - before)[:, None]
+        matrix = (1 - share) * weights[before - read[0]] + share * weights[after - read[0]]
+    return first, slice(low, high + 1), matrix.astype(np.float32)
+
+
+def _weights(
+    from_origin: NDArray[np.float64], step: float, low: int, high: int
+) -> NDArray[np.float64]:
+    """Return how much of each sample from `low` to `high` is at places on the axis."""
+    within = np.clip(from_origin / step - 0.5 - low, 0, high - low)
+    return interpolation_matrix(within, high - low + 1)

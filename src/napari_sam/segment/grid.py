@@ -199,6 +199,7 @@ class GridSearch:
             self.shape_yx,
             predicted_iou=predicted_iou,
             stability_offset=settings.stability_offset,
+            via=None if self.window.step == 1 else self.window.step,
         )
         is_candidate = (
             mask.stability_score >= self._stability - settings.margin
