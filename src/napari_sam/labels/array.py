@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 import zarr
 
+from napari_sam.image.plane import parse_plane
+
 
 class LabelsArray(Protocol):
     """What numpy and zarr arrays have in common: read and written region by region."""
@@ -63,3 +65,16 @@ def check_writable(labels: LabelsArray) -> None:
             f"The labels, a {type(labels).__name__} of shape {labels.shape}, are read-only; open "
             "them for writing (mode 'r+') or copy them."
         )
+
+
+def parse_writable(labels: LabelsArray, plane: int | tuple[int, ...]) -> tuple[int, ...]:
+    """Return the index of the axes in front of rows and columns, of labels that can be written.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they cannot be written, or there is no such plane.
+    """
+    check_labels(labels)
+    check_writable(labels)
+    return parse_plane(plane, tuple(labels.shape[:-2]), f"labels of shape {labels.shape}")

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_sam.image.plane import parse_plane
-from napari_sam.labels.array import LabelsArray, check_labels, check_writable
+from napari_sam.labels.array import LabelsArray, parse_writable
 from napari_sam.labels.edit import Edit
 from napari_sam.labels.write import Overlap, parse_label
 from napari_sam.masks.mask import Mask, box_slices, clip_box
@@ -45,10 +44,8 @@ def plan_replacement(
     TypeError, ValueError
         If the labels cannot hold the mask.
     """
-    check_labels(labels)
-    check_writable(labels)
+    leading = parse_writable(labels, plane)
     number = parse_label(labels, label)
-    leading = parse_plane(plane, tuple(labels.shape[:-2]), f"labels of shape {labels.shape}")
     box = clip_box(_around(old, new), (labels.shape[-2], labels.shape[-1]))
     region: tuple[int | slice, ...] = (*leading, *box_slices(box))
     before = np.array(labels[region])

@@ -6,8 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from napari_sam.image.plane import parse_plane
-from napari_sam.labels.array import LabelsArray, check_labels, check_writable
+from napari_sam.labels.array import LabelsArray, parse_writable
 from napari_sam.labels.edit import Edit
 from napari_sam.masks.mask import Mask, box_slices, clip_box
 
@@ -70,14 +69,12 @@ def plan_mask(
     TypeError, ValueError
         As `write_mask`.
     """
-    check_labels(labels)
-    check_writable(labels)
+    leading = parse_writable(labels, plane)
     if not isinstance(mask, Mask):
         raise TypeError(
             "Expected a Mask, such as the best of what segment_object returns, or "
             f"Mask.from_array(array, y0, x0); found {type(mask).__name__}."
         )
-    leading = parse_plane(plane, tuple(labels.shape[:-2]), f"labels of shape {labels.shape}")
     if overlap not in get_args(Overlap):
         raise ValueError(f"The overlap rule is {overlap!r}; expected keep, replace or erase.")
     after = 0 if overlap == "erase" else parse_label(labels, label)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.image.plane import parse_plane
-from napari_sam.labels.array import LabelsArray, check_labels, check_writable
+from napari_sam.labels.array import LabelsArray, parse_writable
 from napari_sam.labels.edit import Edit
 from napari_sam.labels.write import parse_label
 from napari_sam.masks.mask import box_slices, clip_box
@@ -90,9 +90,7 @@ def plan_table(
     TypeError, ValueError
         As `write_table`.
     """
-    check_labels(labels)
-    check_writable(labels)
-    leading = parse_plane(plane, tuple(labels.shape[:-2]), f"labels of shape {labels.shape}")
+    leading = parse_writable(labels, plane)
     if len(table):
         parse_label(labels, label + len(table) - 1)
     box = _hull(table, labels)
