@@ -85,3 +85,20 @@ class Draws:
         before = self.n
         wait_until(lambda: self.n > before)
         QApplication.processEvents()
+
+
+def count_outlines() -> list[int]:
+    """Return a list of one number: how often an outline has been painted over the canvas."""
+    from qtpy.QtWidgets import QApplication
+
+    from napari_sam.widgets.outline_overlay import OutlineOverlay
+
+    overlay = next(w for w in QApplication.allWidgets() if isinstance(w, OutlineOverlay))
+    counted, paint = [0], overlay.paintEvent
+
+    def count_and_paint(event: Any) -> None:
+        paint(event)
+        counted[0] += 1
+
+    overlay.paintEvent = count_and_paint
+    return counted

@@ -33,7 +33,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.cell_window import SIDE, Draws, cells_on_screen, open_window
+from benchmarks.cell_window import (
+    SIDE,
+    Draws,
+    cells_on_screen,
+    count_outlines,
+    open_window,
+)
 from benchmarks.gaps import gaps
 
 MODELS = ("nano", "SAM, random weights")
@@ -62,7 +68,7 @@ def hover(model: str, seconds: float = 8.0) -> dict[str, float]:
     from napari_sam.widgets.ahead import ahead
 
     viewer = open_window()
-    session, hand, draws = napari_sam.session(viewer), Hand(viewer), Draws()
+    session, hand, painted = napari_sam.session(viewer), Hand(viewer), count_outlines()
     if model != MODELS[0]:
         session.model = random_sam()
     places = cells_on_screen(40)
@@ -73,7 +79,7 @@ def hover(model: str, seconds: float = 8.0) -> dict[str, float]:
 
     def note() -> None:
         if session.hovered:
-            drawn_at.add(draws.n)
+            drawn_at.add(painted[0])
 
     session.hover_changed.connect(note)
     start, cpu, main = time.perf_counter(), time.process_time(), time.thread_time()

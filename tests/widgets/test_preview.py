@@ -8,7 +8,7 @@ from napari.components import ViewerModel
 
 from napari_sam.masks import Mask
 from napari_sam.widgets.candidates_bar import CandidatesBar, thumbnail
-from napari_sam.widgets.preview import EDGE, FILL, HOVER_EDGE, NEGATIVE_EDGE, outline
+from napari_sam.widgets.preview import EDGE, FILL, outline
 from napari_sam.widgets.session import scene
 
 SQUARE = Mask.from_array(np.ones((40, 60), bool), 30, 20, predicted_iou=0.5)
@@ -52,17 +52,6 @@ def test_a_mask_smaller_than_a_pixel_of_the_screen_is_drawn(shown):
     viewer.scene.camera.zoom = 0.005
     session.click(100, 120)
     assert drawn.object.layer.data.any()
-
-
-def test_hover_is_an_outline_in_the_color_of_the_click(shown):
-    _, session, drawn = shown
-    session.hover(100, 120)
-    assert set(np.unique(drawn.hover.layer.data)) == {0, HOVER_EDGE}
-    session.click(100, 120)
-    session.hover(100, 130, positive=False)
-    assert set(np.unique(drawn.hover.layer.data)) == {0, NEGATIVE_EDGE}
-    session.leave()
-    assert not drawn.hover.layer.data.any()
 
 
 def test_clicks_lie_on_top_and_say_their_sign(shown):

@@ -576,11 +576,11 @@ def test_a_click_elsewhere_is_asked(session, asked):
 
 
 def test_previews_lie_above_the_image_that_is_chosen(session, viewer, picture):
-    session.hover(50, 50)
+    session.click(50, 50)
     above = viewer.add_image(picture, name="above")
     session.image = above
-    session.hover(50, 50)
-    assert viewer.layers.index("hover") > viewer.layers.index("above")
+    session.click(50, 50)
+    assert viewer.layers.index("object") > viewer.layers.index("above")
 
 
 def test_clicks_do_not_reach_far_beyond_the_image(session, viewer):

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_sam.image.window import is_power_of_two
 from napari_sam.widgets.layers import current_plane, screen_px, to_pixel, world_frame
@@ -130,6 +131,39 @@ def screen_box(viewer: ViewerModel, layer: ImageLayer) -> tuple[float, float, fl
     corners[:, list(dims.displayed[-2:])] = camera.center[-2:] + signs * half
     y0, x0, y1, x1 = world_frame(viewer, layer).map_box(corners[:, -layer.ndim :]).tolist()
     return y0, x0, y1, x1
+
+
+def to_screen(
+    viewer: ViewerModel,
+    layer: ImageLayer,
+    points: NDArray[np.float64],
+    canvas_size: tuple[int, int],
+) -> NDArray[np.float64]:
+    """Return where on a canvas pixels of the plane shown are.
+
+    Parameters
+    ----------
+    viewer, layer
+        In 2-D.
+    points : (N, 2) array
+        (row, column) in level-0 pixels.
+    canvas_size : (height, width)
+        Of the canvas, in its pixels.
+
+    Returns
+    -------
+    (N, 2) array
+        (x, y) from the upper left corner of the canvas.
+    """
+    dims, camera = viewer.dims, viewer.scene.camera
+    plane = current_plane(viewer, layer)
+    to_world = np.linalg.inv(world_frame(viewer, layer).matrix)
+    pixels = np.column_stack([np.tile([*plane], (len(points), 1)), points, np.ones(len(points))])
+    world = pixels @ to_world.T
+    displayed = [axis - dims.ndim + layer.ndim for axis in dims.displayed[-2:]]
+    signs = [1 if way in ("down", "right") else -1 for way in camera.orientation2d]
+    from_center = (world[:, displayed] - camera.center[-2:]) * camera.zoom * signs
+    return (from_center + np.array(canvas_size) / 2)[:, ::-1]
 
 
 def view_of(viewer: ViewerModel, layer: ImageLayer, step: float) -> View:

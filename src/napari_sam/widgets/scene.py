@@ -11,17 +11,12 @@ from numpy.typing import NDArray
 from napari_sam.widgets.automatic_layer import CandidatesLayer
 from napari_sam.widgets.box_layer import BoxLayer
 from napari_sam.widgets.hand import Hand
+from napari_sam.widgets.hover_outline import HoverOutline
 from napari_sam.widgets.key_choices import key_choices
 from napari_sam.widgets.keys import bind_keys
 from napari_sam.widgets.layers import screen_px
 from napari_sam.widgets.points_layer import PointsLayer
-from napari_sam.widgets.preview import (
-    EDGE,
-    FILL,
-    HOVER_EDGE,
-    NEGATIVE_EDGE,
-    MaskPreview,
-)
+from napari_sam.widgets.preview import EDGE, FILL, MaskPreview
 from napari_sam.widgets.review import Review
 from napari_sam.widgets.tile_map import TileMap
 
@@ -64,7 +59,7 @@ class Scene:
         self.tiles = TileMap()
         self.found = CandidatesLayer()
         self.object = MaskPreview("object")
-        self.hover = MaskPreview("hover")
+        self.hover = HoverOutline(session.viewer)
         self.box = BoxLayer(session)
         self.points = PointsLayer()
         self.mouse: Mouse | None = None
@@ -79,7 +74,7 @@ class Scene:
     @property
     def layers(self) -> list[Layer]:
         """The layers that there are now, from bottom to top."""
-        mirrors = (self.tiles, self.found, self.object, self.hover, self.box, self.points)
+        mirrors = (self.tiles, self.found, self.object, self.box, self.points)
         return [mirror.layer for mirror in mirrors if mirror.layer is not None]
 
     def ensure_clicks(self) -> Points | None:
@@ -96,11 +91,11 @@ class Scene:
             self._ensure(self.box, self.session.image)
 
     def iter_ahead(self) -> Iterator[Layer]:
-        """Make the layers that the first hover and the first click show something in.
+        """Make the layers that the first click shows something in.
 
         Each takes napari some 0.1 s, which nobody is to wait for with the mouse in the hand.
         """
-        for mirror in (self.hover, self.object, self.box):
+        for mirror in (self.object, self.box):
             if (image_layer := self.session.image) is not None:
                 yield self._ensure(mirror, image_layer)
 
@@ -222,9 +217,7 @@ class Scene:
         if hovered is None or image_layer is None:
             self.hover.hide()
         else:
-            mask, plane, positive = hovered
-            edge = HOVER_EDGE if positive else NEGATIVE_EDGE
-            self._draw(self.hover, image_layer, mask, plane, edge, 0)
+            self.hover.show(image_layer, *hovered)
 
     def _draw(
         self,

@@ -24,6 +24,7 @@ from napari_sam.widgets.layers_form import LayersForm
 from napari_sam.widgets.links import Links
 from napari_sam.widgets.mouse import Mouse
 from napari_sam.widgets.notices import damage_notice, labels_notice, notice_for
+from napari_sam.widgets.outline_overlay import lay_over_canvas
 from napari_sam.widgets.session import scene
 from napari_sam.widgets.state_lines import StateLines
 from napari_sam.widgets.tabs import Tab
@@ -109,6 +110,7 @@ class SegmentWidget(Tab):
         """Begin to listen to the mouse."""
         super().showEvent(event)
         self._mouse.connect(self._links)
+        lay_over_canvas(self, self._scene.hover)
         self._scene.hand.wake_keys()
         self._in_turns.start(self._iter_ahead())
 
