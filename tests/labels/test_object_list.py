@@ -126,3 +126,25 @@ def test_an_empty_change_changes_nothing():
     listed = ObjectList((30, 40))
     listed.apply(Change())
     assert len(listed.rows) == len(listed.suspicion) == 0
+
+
+def test_among_many_an_object_more_is_no_look_at_all_of_them(monkeypatch):
+    """What is already listed is not even copied."""
+    labels = np.zeros((1, 400, 400), np.uint16)
+    records = [
+        ObjectRecord(i + 1, (0,), (i // 20, 0, i // 20 + 9, 9), 60 + i % 7) for i in range(300)
+    ]
+    listed = ObjectList(labels.shape, None, records)
+    listed.apply(commit(labels, 301, (0,), 4, 4))
+    before = listed.rows
+    listed.apply(commit(labels, 302, (0,), 20, 20, side=90))
+    assert np.shares_memory(before, listed.rows)
+    new = ObjectList(labels.shape, None, records)
+    assert listed.suspicion[:300].tolist() == new.suspicion.tolist()
+    assert listed.suspicion[301] > 0
+    assert any("usual size" in reason for reason in listed.reasons(301))
+    copied = copy.copy(listed)
+    listed.apply(commit(labels, 7, (0,), 30, 30))
+    assert copied.rows["area"][6] == 66
+    assert listed.rows["area"][6] == 36
+    assert listed.rows["label"].tolist() == list(range(1, 303))

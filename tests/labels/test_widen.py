@@ -8,6 +8,7 @@ import yaozarrs
 import zarr
 
 from napari_sam.labels import create_labels
+from napari_sam.labels.point_of_no_return import PointOfNoReturn
 from napari_sam.labels.save import open_saved
 from napari_sam.labels.widen import ids_left, widen_arrays, widen_saved, wider_type
 
@@ -161,3 +162,19 @@ def test_what_is_given_up_or_fails_leaves_them_as_they_were(saved, monkeypatch):
     assert len(list(saved.path.iterdir())) == len(before.values) + 1
     saved.objects.apply(commit(saved.pyramid, 9, y=50, x=100, plane=(0,)), saved.pyramid)
     assert len(open_saved(saved.path).objects.table) == 4
+
+
+def test_they_can_be_called_off_until_they_change_places(saved, tmp_path):
+    before, point = saved.pyramid.data[...], PointOfNoReturn()
+    widening = widen_saved(saved, point)
+    next(widening)
+    assert point.call_off()
+    assert all(isinstance(news, str) for news in widening)
+    assert open_saved(saved.path).pyramid.dtype == np.uint8
+    np.testing.assert_array_equal(saved.pyramid.data[...], before)
+    assert list(saved.path.glob("*_uint16")) == []
+
+    point = PointOfNoReturn()
+    *_, wider = widen_saved(saved, point)
+    assert not point.call_off()
+    np.testing.assert_array_equal(wider.pyramid.data[...], before)

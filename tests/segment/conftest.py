@@ -26,6 +26,7 @@ class BrightPartModel(Model):
     name = "bright part"
     image_size = SIZE
     low_res_size = SIZE // 2
+    object_samples = (14, 32)
 
     def __init__(self):
         super().__init__()

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_sam.labels.others import Others
+from napari_sam.masks.inmost import roundness
 from napari_sam.prompts import Prompts
 from napari_sam.segment.segment_beside import segment_beside
 from napari_sam.segment.segment_object import segment_object
@@ -85,3 +86,21 @@ def test_no_mask_shares_a_pixel_with_others(embeddings, kept, are_negatives):
     for mask in segment_beside(embeddings, CLICK, around):
         assert not (mask.to_array((128, 128)) & (around.labels > 0)).any()
         assert mask.area
+
+
+@pytest.mark.parametrize("prompts", [Prompts([[50.0, 69.0]]), Prompts().with_box((30, 30, 69, 69))])
+def test_what_a_kept_object_has_left_is_no_object(embeddings, prompts):
+    """The model means the object that is there: two columns of it are free."""
+    for are_negatives in (False, True):
+        kept = others([(30, 30, 70, 68)], are_negatives=are_negatives)
+        found = segment_beside(embeddings, prompts, kept)
+        assert not found
+        assert found.note.startswith("Object 1 is here already")
+
+
+def test_a_rim_is_no_object_if_the_model_means_the_one_inside():
+    disc = np.hypot(*np.mgrid[-20:21, -20:21])
+    assert roundness(disc <= 20) > 0.9
+    assert roundness(disc <= 3) > 0.9
+    assert roundness((disc <= 20) & (disc > 18)) < 0.3
+    assert roundness((disc <= 20) & (np.hypot(*np.mgrid[-20:21, -18:23]) > 20)) < 0.5

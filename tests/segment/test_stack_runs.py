@@ -12,8 +12,12 @@ import pytest
 import zarr
 from numpy.typing import NDArray
 
+from napari_sam.embedding import Embeddings
+from napari_sam.image import open_image
 from napari_sam.labels import create_labels, open_labels
+from napari_sam.labels.ome_zarr import JOURNAL
 from napari_sam.segment import find
+from napari_sam.segment.output import OtherRunError
 from napari_sam.segment.record import ATTRIBUTE
 from napari_sam.segment.settings import FindSettings, LinkSettings, SegmentSettings
 from napari_sam.segment.stack import iter_segment_stack, segment_stack
@@ -131,6 +135,31 @@ def test_an_unfinished_run_of_something_else(pixels: NDArray[np.uint8], out: Pat
         segment_stack(blobs.embed(pixels), out, settings=find_settings(overlap=0.6))
     with pytest.raises(ValueError, match="What differs: the pixels of the image"):
         segment_stack(blobs.embed(255 - pixels), out)
+
+
+def test_labels_to_keep_that_change_are_another_run(
+    pixels: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    keep = create_labels(tmp_path / "mine.zarr", pixels.shape).data
+    keep[:4, :4] = 1
+    embeddings, out = blobs.embed(pixels), tmp_path / "labels.zarr"
+    segment_stack(embeddings, out, keep=keep)
+    (Path(keep.store.root) / keep.path / JOURNAL).write_text("{}")  # tells nothing of pixels
+    segment_stack(embeddings, out, keep=keep)
+    keep[10:14, :4] = 2
+    with pytest.raises(OtherRunError, match="what the labels to keep hold"):
+        segment_stack(embeddings, out, keep=keep)
+    segment_stack(embeddings, out, keep=keep, existing="replace")
+    assert (np.asarray(open_labels(out).data[10:14, :4]) == 2).all()
+
+
+def test_positions_have_no_labels(pixels: NDArray[np.uint8], tmp_path: Path) -> None:
+    array = np.stack([pixels, pixels])[None, :, None]
+    image = open_image(array, axes="tpzyx")
+    embeddings = Embeddings(image, blobs.embed(pixels).model)
+    with pytest.raises(ValueError, match=r"'tpzyx'.*open each position"):
+        segment_stack(embeddings, tmp_path / "labels.zarr")
+    assert not list(tmp_path.iterdir())
 
 
 def test_existing_is_refused_if_asked(pixels: NDArray[np.uint8], out: Path) -> None:

@@ -16,6 +16,7 @@ class DiscModel(Model):
     name = "discs"
     image_size = 256
     low_res_size = 128
+    object_samples = (14, 64)
 
     def __init__(self) -> None:
         super().__init__()

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QApplication, QComboBox, QLabel, QPushButton
 
 import napari_sam
 from napari_sam.segment import find
+from napari_sam.segment.output import read_record
 from napari_sam.widgets.ahead import ahead
 from napari_sam.widgets.automatic import AutomaticWidget
 from napari_sam.widgets.automatic_apply import AutomaticApply
@@ -200,6 +201,27 @@ def test_cancel_and_go_on(window, open_dock, qtbot, tmp_path, monkeypatch):
     assert not (tmp_path / "out.zarr").exists()
     apply(widget, qtbot)
     assert (tmp_path / "out.zarr").exists()
+
+
+def test_what_was_made_otherwise_is_replaced_if_asked(window, open_dock, qtbot, tmp_path):
+    _, widget = open_dock()
+    part = widget.findChild(AutomaticApply)
+    out = tmp_path / "out.zarr"
+    part._use_out(out)
+    apply(widget, qtbot)
+    before = read_record(out)
+    assert not button(widget, "Replace").isVisible()
+    preview(widget, qtbot)
+    slider = widget.findChild(AutomaticKnobs)._iou.slider
+    slider.setValue(0.8)
+    part._use_out(out)
+    apply(widget, qtbot)
+    assert "made from something else" in said(widget)[-1]
+    assert read_record(out) == before
+    press(widget, "Replace")
+    qtbot.waitUntil(lambda: not part.is_running, timeout=PATIENCE_MS)
+    assert read_record(out)["settings"] != before["settings"]
+    assert not button(widget, "Replace").isVisible()
 
 
 def test_it_says_why_not(window, open_dock, qtbot):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -331,3 +332,70 @@ def test_labels_removed_while_they_are_saved_are_saved_all_the_same(session, vie
     session.accept(saving, answer)
     assert "their layer is gone" in session.status
     assert open_saved(tmp_path / "cells.ome.zarr").pyramid.data[50, 50] == 1
+
+
+# The script
+
+
+def replay(session, picture, model, **known):
+    """Do what the script says in another viewer; return the session there."""
+    script = session.script().replace("napari.Viewer()", "ViewerModel()")
+    script = script.replace("session.model = 'discs'", "session.model = model")
+    known |= {"ViewerModel": ViewerModel, "image": picture, "model": model}
+    exec(compile(script, "script", "exec"), known)
+    return known["session"]
+
+
+def test_the_script_opens_labels_that_were_opened(make_session, picture, model, tmp_path):
+    viewer = ViewerModel()
+    viewer.add_image(picture, name="cells")
+    first = make_session(viewer)
+    keep(first, 50, 50)
+    first.save_labels(tmp_path / "cells.ome.zarr")
+    shutil.copytree(tmp_path / "cells.ome.zarr", tmp_path / "before")
+    other = ViewerModel()
+    layer = other.add_image(picture, name="cells")
+    session = make_session(other)
+    session.open_labels(tmp_path / "cells.ome.zarr")
+    opened = session.labels
+    keep(session, 100, 150)
+    layer.name, opened.name = "renamed", "too"
+    keep(session, 150, 50)
+    expected = np.array(opened.data)
+    shutil.rmtree(tmp_path / "cells.ome.zarr")
+    shutil.move(tmp_path / "before", tmp_path / "cells.ome.zarr")
+    again = replay(session, picture, model)
+    assert np.array_equal(np.array(again.labels.data), expected)
+    assert [record.label for record in again.objects] == [1, 2, 3]
+
+
+def test_the_script_recovers_what_was_recovered(make_session, picture, model, tmp_path):
+    viewer = ViewerModel()
+    viewer.add_image(picture, name="cells")
+    session = make_session(viewer)
+    identified(session)
+    keep(session, 50, 50)
+    [journal] = (tmp_path / "state").rglob("*.jsonl")
+    left = journal.with_name(journal.name.replace("-", "-0"))
+    left.write_bytes(journal.read_bytes())
+    other = ViewerModel()
+    other.add_image(picture, name="cells")
+    session = make_session(other)
+    session.recover()
+    assert "session.recover()" in session.script()
+    keep(session, 100, 150)
+    journal.with_name(journal.name.replace("-", "-1")).write_bytes(journal.read_bytes())
+    again = replay(session, picture, model)
+    assert np.array_equal(again.labels.data, session.labels.data)
+
+
+def test_the_script_asks_for_labels_of_elsewhere(session, viewer, picture, model):
+    labels = np.zeros((200, 240), np.uint16)
+    labels[:20, :20] = 7
+    before = labels.copy()
+    session.labels = viewer.add_labels(labels, name="mine")
+    session.labels.name = "other"
+    keep(session, 50, 50)
+    assert "# The labels were not opened from a file. Put them here: uint16" in session.script()
+    again = replay(session, picture, model, labels=before)
+    assert np.array_equal(again.labels.data, session.labels.data)

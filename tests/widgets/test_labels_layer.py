@@ -69,7 +69,7 @@ def test_writing_and_undoing_are_exact_at_every_level(backing, monkeypatch):
     levels = list(layer.data) if layer.multiscale else [layer.data]
 
     draft = Draft((1,), Prompts().with_point(49, 59, True), Candidates([DISC]))
-    written = target.write(layer, draft, "nano")
+    written = target.write(layer, draft, "nano", "keep")
     expected = np.zeros(shape, int)
     expected[1, 40:59, 50:69][DISC.to_array((200, 300))[40:59, 50:69]] = 1
     np.testing.assert_array_equal(levels[0][:], expected)

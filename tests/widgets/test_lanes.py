@@ -51,3 +51,24 @@ def test_after_a_failure_the_next_is_done(lanes, heard, qtbot):
         lanes.do(Chore(lambda: iter([1]), print))
     qtbot.waitUntil(lambda: len(heard) == 2, timeout=PATIENCE_MS)
     assert [answer for _, answer in heard] == ["The disk is full.", 1]
+
+
+@pytest.mark.parametrize("is_too_late", [True, False])
+def test_what_cannot_be_called_off_is_heard_when_the_dock_is_closed(
+    lanes, heard, qtbot, is_too_late
+):
+    may_go, dropped = threading.Event(), []
+    lanes._session.drop = dropped.append
+    lanes._session.asked = SimpleNamespace(connect=print, disconnect=print)
+    last = Chore(lambda: iter([may_go.wait(10)]), print, call_off=lambda: not is_too_late)
+    waiting = Chore(lambda: iter([1]), print)
+    lanes.join("dock")
+    for chore in (last, waiting):
+        lanes.do(chore)
+    lanes.leave("dock")
+    may_go.set()
+    if is_too_late:
+        qtbot.waitUntil(lambda: heard == [(last, True)], timeout=PATIENCE_MS)
+        assert dropped == [waiting]
+    else:
+        assert dropped == [last, waiting]

@@ -269,3 +269,18 @@ def test_only_layers_of_the_viewer_can_be_chosen(make_session):
             session, setattr, session, "labels", wrong
         )
     assert (session.image, session.labels) == (None, None)
+
+
+def test_layers_of_ours_take_the_units_of_another_image(viewer, make_session, picture):
+    """Else napari knows no units of the world, shows none, and warns of it at each change."""
+    first = viewer.add_image(picture, name="pixels")
+    session = make_session(viewer)
+    session.image = first
+    for layer in scene(viewer).iter_ahead():
+        assert layer.units == first.units
+    session.click(100, 120)
+    labels = session.commit() and session.labels
+    session.image = viewer.add_image(picture, name="cells", units=("um", "um"))
+    for gone in (labels, first):
+        viewer.layers.remove(gone)
+    assert viewer.layers.extent.units == session.image.units

@@ -10,6 +10,7 @@ from napari.utils.interactions import mouse_double_click_callbacks, mouse_wheel_
 from qtpy.QtWidgets import QApplication
 
 from napari_sam.widgets.mouse import Mouse
+from napari_sam.widgets.predictor import Request
 from napari_sam.widgets.session import scene
 from napari_sam.widgets.tools import Tool
 
@@ -330,3 +331,28 @@ def test_delete_takes_what_is_under_the_cursor_or_open(kept, canvas, drawn):
     assert kept.draft.is_empty
     with pytest.raises(ValueError, match="cursor over a kept object"):
         drawn.hand.delete()
+
+
+@pytest.mark.parametrize("place", [(100, 110), (100, 132)])
+def test_a_double_click_opens_what_a_click_has_said_is_here(kept, canvas, place):
+    """Wherever on the object, as the status line promises."""
+    canvas.click((100, 110))
+    assert "Double click opens it" in kept.status
+    canvas.double_click(place)
+    assert kept.draft.label == 1
+    assert kept.draft.prompts.points.tolist() == [[100, 120]]
+
+
+def test_what_the_hand_does_while_enter_waits_is_about_what_is_there_then(kept, canvas, drawn):
+    asked = []
+    kept.asked.connect(asked.append)
+    canvas.click((40, 40))
+    kept.commit(wait=False)
+    canvas.click((40, 41))  # no point of the object that is to be kept is taken away
+    canvas.move((100, 120))
+    drawn.hand.delete()
+    while kept.is_held_up:
+        work = [one for one in asked if isinstance(one, Request) and not one.is_hover][-1]
+        kept.accept(work, work.answer())
+    assert set(np.unique(kept.labels.data)) == {0, 2}
+    assert kept.draft.prompts.points.tolist() == [[40, 41]]

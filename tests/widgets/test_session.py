@@ -568,6 +568,24 @@ def test_a_click_where_the_cursor_rests_is_answered_by_the_outline(session, aske
     assert session.mask is shown
 
 
+def test_a_click_on_an_outline_that_another_look_might_change_is_asked(session, asked, model):
+    model.encodes_quickly, model.object_samples = True, (40, 80)  # its discs measure 32
+    session.hover(50, 50, wait=False)
+    answer(session, asked.pop())
+    assert session.hovered
+    session.click(50, 50, wait=False)
+    assert len(asked) == 1
+
+
+def test_only_where_the_screen_leaves_pixels_out_the_model_does_too(session, viewer):
+    session.adopt_image()
+    steps = []
+    for zoom in (8, 1, 0.5, 0.2):
+        viewer.scene.camera.zoom = zoom
+        steps.append(session.step_now)
+    assert steps == [None, None, 2, 4]
+
+
 def test_a_click_elsewhere_is_asked(session, asked):
     session.hover(50, 50, wait=False)
     answer(session, asked.pop())

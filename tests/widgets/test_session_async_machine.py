@@ -119,7 +119,6 @@ class Commands(RuleBasedStateMachine):
         record = data.draw(st.sampled_from(list(self.prompt.objects)))
         self.do("reopen", record.label, plane=record.plane)
 
-    @precondition(lambda self: not self.late.is_held_up)
     @rule(is_on=st.booleans(), overlap=st.sampled_from(["keep", "replace", "erase"]))
     def choose(self, is_on, overlap):
         for session in (self.late, self.prompt):

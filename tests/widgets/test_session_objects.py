@@ -9,6 +9,7 @@ from napari.components import ViewerModel
 from napari_sam.masks import Mask
 from napari_sam.masks.mask_table import MaskTable
 from napari_sam.widgets.predictor import Request
+from napari_sam.widgets.session import scene
 
 
 @pytest.fixture
@@ -383,3 +384,34 @@ def test_the_script_gives_the_same_labels(session, viewer, model, picture):
     exec(compile(script, "script", "exec"), known)
     assert np.array_equal(known["session"].labels.data, session.labels.data)
     assert [*known["session"].objects] == [*session.objects]
+
+
+def test_a_lasso_is_shown_as_it_was_drawn(session):
+    """Not as the box that is asked along with it; a box drawn afterwards is one again."""
+    shown = scene(session.viewer).box
+    path = [(80, 80), (80, 140), (130, 120)]
+    session.lasso(path)
+    assert shown.layer.shape_type == ["polygon"]
+    assert shown.layer.data[0].tolist() == np.array(path, float).tolist()
+    session.click(100, 110)
+    assert shown.layer.shape_type == ["polygon"]
+    session.box(20, 20, 60, 70)
+    assert shown.layer.shape_type == ["rectangle"]
+    session.undo()
+    assert shown.layer.shape_type == ["polygon"]
+
+
+def test_steps_of_long_ago_hold_objects_in_little_memory(session):
+    session.click(100, 120)
+    session.choose(2)
+    session.commit()
+    session.reopen(1)
+    for number in range(60):
+        session.review(1, is_reviewed=bool(number % 2))
+    mask = session.mask
+    old = session._history.done[3].after
+    assert old.candidates is None
+    held = [value for value in vars(old.old).values() if isinstance(value, np.ndarray)]
+    assert sum(value.nbytes for value in held) < mask.array.nbytes / 7
+    assert np.array_equal(old.restored().mask.array, mask.array)
+    assert old.restored().mask.predicted_iou == mask.predicted_iou

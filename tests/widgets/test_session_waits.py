@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_sam.widgets.predictor import Request
+from napari_sam.widgets.review import Review
 
 
 @pytest.fixture
@@ -34,6 +35,12 @@ def keep(session, y, x):
 def answer(session, work):
     *_, found = work.iter_answer()
     session.accept(work, found)
+
+
+def answer_all(session, requests):
+    """Answer whatever is asked, the latest first, until nobody waits."""
+    while session.is_held_up:
+        answer(session, [work for work in requests if isinstance(work, Request)][-1])
 
 
 def paint(session, y, x, label):
@@ -220,3 +227,114 @@ def test_erasing_where_nothing_is_says_so(session):
     session.overlap = "erase"
     assert keep(session, 20, 20) is None
     assert session.status == "There is nothing here to erase."
+
+
+# Choices between a command and its answer
+
+
+def test_the_rule_for_overlaps_is_that_of_when_enter_was_pressed(session, asked):
+    keep(session, 20, 20)
+    requests = asked()
+    session.click(20, 34, wait=False)
+    session.commit(wait=False)
+    session.overlap = "erase"
+    assert session.overlap == "erase"
+    answer_all(session, requests)
+    assert set(np.unique(session.labels.data)) == {0, 1, 2}
+    assert session.overlap == "erase"
+    session.click(20, 20)
+    assert session.commit() is None
+    assert 1 not in session.labels.data
+
+
+def test_other_labels_are_for_the_objects_that_come_after(session, viewer, asked):
+    keep(session, 20, 20)
+    first, other = session.labels, viewer.add_labels(np.zeros((60, 70), np.uint16))
+    requests = asked()
+    session.click(45, 50, wait=False)
+    session.commit(wait=False)
+    session.labels = other
+    session.click(20, 50, wait=False)
+    session.commit(wait=False)
+    answer_all(session, requests)
+    assert session.labels is other
+    assert set(np.unique(first.data)) == {0, 1, 2}
+    assert set(np.unique(other.data)) == {0, 1}
+    session.undo(wait=False)
+    assert not other.data.any()
+
+
+def test_labels_removed_while_they_wait_to_be_chosen_are_not(session, viewer, asked):
+    keep(session, 20, 20)
+    first, other = session.labels, viewer.add_labels(np.zeros((60, 70), np.uint16))
+    requests = asked()
+    session.click(45, 50, wait=False)
+    session.commit(wait=False)
+    session.labels = other
+    viewer.layers.remove(other)
+    answer_all(session, requests)
+    assert session.labels is first
+
+
+def test_turbo_is_for_the_clicks_that_come_after(session, asked):
+    requests = asked()
+    session.click(20, 20, wait=False)
+    session.commit(wait=False)
+    session.click(45, 50, wait=False)
+    session.turbo = True
+    session.turbo = False
+    session.turbo = True
+    answer_all(session, requests)
+    assert session.turbo
+    assert session.draft.prompts.points.tolist() == [[45, 50]]
+    assert session.labels.data.max() == 1
+
+
+def test_choices_made_meanwhile_outlive_a_failure(session, asked):
+    requests = asked()
+    session.click(20, 20, wait=False)
+    session.commit(wait=False)
+    session.overlap, session.turbo = "replace", True
+    session.fail(requests[-1], OSError("out of memory"))
+    session.click(45, 50)
+    session.click(45, 50)
+    assert session.labels.data.max() == 2
+    assert 1 not in session.labels.data
+
+
+def test_a_click_while_enter_waits_is_about_the_next_object(session, asked):
+    """It takes no point away from the one that is to be kept, nor is the outline made of it."""
+    requests = asked()
+    session.click(20, 20, wait=False)
+    session.commit(wait=False)
+    assert session.next_draft.is_empty
+    session.hover(45, 50, wait=False)
+    assert requests[-1].prompts.points.tolist() == [[45, 50]]
+
+
+def test_an_object_on_several_planes_is_deleted_as_one_step_while_commands_wait(
+    viewer, make_session
+):
+    layer = viewer.add_image(np.zeros((3, 60, 70), np.uint8), name="stack")
+    session = make_session(viewer)
+    session.image = layer
+    labels = np.zeros((3, 60, 70), np.uint16)
+    labels[:2, 5:9, 5:9] = 4
+    session.labels = viewer.add_labels(labels)
+    review = Review(session)
+    *_, objects = (counting := review.count()).iter_answer()
+    review.take(counting, objects)
+    review.go_to(4)
+    requests = []
+    session.asked.connect(requests.append)
+    session.click(45, 50, plane=(0,), wait=False)
+    session.commit(wait=False)
+    review.delete()
+    assert (labels == 4).any()
+    answer_all(session, requests)
+    assert not (labels == 4).any()
+    session.undo(wait=False)
+    assert (labels == 4).sum() == 32
+    session.redo(wait=False)
+    assert not (labels == 4).any()
+    assert "delete(4, near={(0,): (5, 5, 9, 9), (1,): (5, 5, 9, 9)})" in session.script()

@@ -161,3 +161,71 @@ def test_labels_chosen_no_more_are_not_in_the_list(viewer, session):
     session.labels = first
     assert session.next_label == 10
     check(session)
+
+
+def test_what_napari_takes_back_of_ours_is_undone_and_done_again(session):
+    """With its record, its prompts and its id; so the script leaves it out, too."""
+    session.click(40, 40)
+    session.commit()
+    record, script = session.objects.get(2, ()), session.script()
+    session.click(40, 180)
+    session.labels.undo()
+    assert session.objects.get(2, ()) is None
+    assert session.next_label == 2
+    assert session.draft.prompts.points.tolist() == [[40, 40]]
+    assert "180" not in session.script()
+    check(session)
+    session.labels.redo()
+    assert session.objects.get(2, ()) == record
+    assert session.next_label == 3
+    assert session.script() == script
+    check(session)
+    session.undo()
+    assert not (np.asarray(session.labels.data) == 2).any()
+    session.redo()
+    assert session.objects.get(2, ()) == record
+    check(session)
+
+
+def test_napari_takes_back_what_the_plugin_has_undone(session):
+    record = session.objects.get(1, ())
+    session.undo()
+    session.labels.undo()
+    check(session)
+    assert session.objects.get(1, ()) == record
+    assert session.draft.is_empty
+    session.click(40, 40)
+    assert session.commit() == 2
+
+
+def test_a_record_comes_back_with_all_of_its_object(session):
+    (record,) = session.objects
+    session.labels.fill((100, 120), 0)
+    session.labels.undo()
+    assert [*session.objects] == [record]
+
+
+def test_a_number_that_has_been_painted_is_not_given_back(session):
+    """Two objects would become one."""
+    layer = session.labels
+    session.undo()
+    layer.brush_size = 9
+    layer.paint((20, 20), 1)
+    before = np.array(layer.data)
+    with pytest.raises(ValueError, match="Object 1 cannot come back"):
+        session.redo()
+    np.testing.assert_array_equal(layer.data, before)
+    layer.undo()
+    session.redo()
+    assert session.objects.get(1, ()) is not None
+    check(session)
+
+
+def test_what_was_painted_before_the_undo_was_meant(session):
+    layer = session.labels
+    layer.brush_size = 9
+    layer.paint((20, 20), 1)
+    before = np.array(layer.data)
+    session.undo()
+    session.redo()
+    np.testing.assert_array_equal(layer.data, before)

@@ -43,6 +43,19 @@ class Edit:
         held = np.where(self.changed, np.asarray(self.after).astype(self.before.dtype), self.before)
         return Edit(self.region, self.changed, held, self.before)
 
+    def puts_the_same(self, other: Edit) -> bool:
+        """Whether another edit puts the same values into the same pixels."""
+        mine, its = self._put(), other._put()
+        return all(np.array_equal(one, two) for one, two in zip(mine, its, strict=True))
+
+    def _put(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the indices of the changed pixels, (N, ndim), and what they hold now."""
+        starts = [axis.start or 0 if isinstance(axis, slice) else axis for axis in self.region]
+        where = np.argwhere(self.changed)
+        planes = np.zeros((len(where), len(starts) - 2), where.dtype)
+        after = np.broadcast_to(self.after, self.changed.shape)
+        return np.hstack([planes, where]) + starts, after[self.changed]
+
     def possible(self, labels: LabelsArray) -> Edit:
         """Return what can still be done: the pixels that hold what they held before.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_sam.labels.array import LabelsArray
 from napari_sam.labels.census import Census
+from napari_sam.labels.growing_array import GrowingArray
 from napari_sam.labels.object_rows import Rows, find_seams, object_rows
 from napari_sam.labels.objects import Key, ObjectRecord
 from napari_sam.labels.parts import (
@@ -26,12 +28,19 @@ from napari_sam.labels.suspicion import UsualSize, reasons, suspicion
 if TYPE_CHECKING:
     from napari_sam.labels.change import Change
 
+FEW = 8
+"""So few labels are looked up one by one; for more, all labels of a table are copied first."""
+
+SHARE_CHANGED = 0.01
+"""When this part of the objects has changed, it is measured anew which size is usual."""
+
 
 class ObjectList:
     """The objects of one labels array.
 
-    A change costs what it changes, and a few copies of arrays; not a look at each object. The
-    arrays are never changed in place, so a shallow copy keeps what there is now.
+    A change costs what it changes, and at most a few copies of arrays, if it is not about the last
+    object; not a look at each. The arrays are never changed in place, so a shallow copy keeps what
+    there is now.
 
     Parameters
     ----------
@@ -42,12 +51,6 @@ class ObjectList:
     records : iterable of ObjectRecord
         What is recorded. Of the same label and plane, it wins over what was counted.
 
-    Attributes
-    ----------
-    rows : (N,) structured array
-        Ascending by label, see `row_dtype`.
-    suspicion : (N,) float array
-        Of each row.
     """
 
     def __init__(
@@ -59,10 +62,22 @@ class ObjectList:
         self.shape = shape
         self.census = census
         nothing = np.zeros(0, part_dtype(len(shape) - 2))
-        self._counted: Parts = nothing if census is None else census.parts
-        self._recorded = parts_of(list(records), len(shape) - 2)
-        self._seams = find_seams(self._counted, shape)
-        self._take(self._rows_of(self._counted, self._recorded))
+        self._counted = GrowingArray(nothing if census is None else census.parts)
+        self._recorded = GrowingArray(parts_of(list(records), len(shape) - 2))
+        self._seams = find_seams(self._counted.values, shape)
+        rows = self._rows_of(self._counted.values, self._recorded.values)
+        self._rows, self._suspicion = GrowingArray(rows), GrowingArray(np.zeros(len(rows)))
+        self._judge()
+
+    @property
+    def rows(self) -> Rows:
+        """The objects, (N,), ascending by label; see `row_dtype`."""
+        return self._rows.values
+
+    @property
+    def suspicion(self) -> NDArray[np.float64]:
+        """How suspicious each row is, (N,)."""
+        return self._suspicion.values
 
     def apply(self, change: Change) -> None:
         """Take over what a change has done to records and pixels; undoing is a change as well."""
@@ -81,7 +96,7 @@ class ObjectList:
         """
         changes = list(changes)
         edits = [edited_parts(change.edit) for change in changes if change.edit is not None]
-        edited = sum_parts([self._counted[:0], *edits])
+        edited = sum_parts([self._counted.values[:0], *edits])
         touched = sum_parts([_select(self._counted, np.unique(edited["label"])), edited])
         changed = self._count(read_parts(touched, labels), edited)
         for change in changes:
@@ -92,8 +107,8 @@ class ObjectList:
 
     def index(self, label: int) -> int | None:
         """Return the row of an object; None if there is none of this label."""
-        rows = _rows(self.rows, np.array([label]))
-        return int(rows[0]) if len(rows) else None
+        start, stop = _span(self.rows, label, label)
+        return start if start < stop else None
 
     def reasons(self, index: int) -> list[str]:
         """Say why the object of a row is suspicious."""
@@ -107,7 +122,7 @@ class ObjectList:
     def _count(self, now: Parts, edited: Parts) -> set[int]:
         """Take what is counted now of edited objects; return their labels."""
         labels = np.unique(edited["label"])
-        self._counted = _splice(self._counted, labels, now)
+        self._counted = _splice(self._counted, labels, now)[0]
         return set(labels.tolist())
 
     def _record(self, change: Change) -> None:
@@ -117,12 +132,18 @@ class ObjectList:
         gone |= {record.key for record in change.put}  # replaced
         kept = _without(_select(self._recorded, labels), gone)
         now = np.concatenate([kept, parts_of(change.put, len(self.shape) - 2)])
-        self._recorded = _splice(self._recorded, labels, now[part_order(now)])
+        self._recorded = _splice(self._recorded, labels, now[part_order(now)])[0]
 
     def _renew(self, labels: NDArray[np.int64]) -> None:
         """Make the rows of some objects anew."""
         parts = _select(self._counted, labels), _select(self._recorded, labels)
-        self._take(_splice(self.rows, labels, self._rows_of(*parts)))
+        self._rows, (start, stop), n_new = _splice(self._rows, labels, self._rows_of(*parts))
+        self._n_changed += len(labels)
+        if self._n_changed > SHARE_CHANGED * len(self.rows):
+            self._judge()
+        else:
+            new = suspicion(self.rows[start : start + n_new], self._usual)
+            self._suspicion = self._suspicion.splice(start, stop, new)
 
     def _rows_of(self, counted: Parts, recorded: Parts) -> Rows:
         return object_rows(self._merge(counted, recorded), self.shape, self._seams)
@@ -131,10 +152,11 @@ class ObjectList:
         is_all_counted = self.census is not None and self.census.is_complete
         return merge_parts(counted, recorded, is_all_counted=is_all_counted)
 
-    def _take(self, rows: Rows) -> None:
-        self.rows = rows
-        self._usual = UsualSize.of(rows["area"])
-        self.suspicion: NDArray[np.float64] = suspicion(rows, self._usual)
+    def _judge(self) -> None:
+        """Say what is usual, and how suspicious each object is."""
+        self._n_changed = 0
+        self._usual = UsualSize.of(self.rows["area"])
+        self._suspicion = GrowingArray(suspicion(self.rows, self._usual))
 
 
 def _without(parts: Parts, keys: set[Key]) -> Parts:
@@ -143,20 +165,39 @@ def _without(parts: Parts, keys: set[Key]) -> Parts:
     return parts[[key not in keys for key in found]]
 
 
-def _rows(table: Parts | Rows, labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return which rows of a table are of some labels; both ascending."""
-    starts = np.searchsorted(table["label"], labels, "left")
-    lengths = np.searchsorted(table["label"], labels, "right") - starts
+def _span(rows: Parts | Rows, first: int, last: int) -> tuple[int, int]:
+    """Return where rows of the labels from `first` to `last` begin and end; rows ascending."""
+    return bisect_left(rows["label"], first), bisect_right(rows["label"], last)
+
+
+def _indices(rows: Parts | Rows, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return which rows are of some labels; both ascending."""
+    if len(labels) <= FEW:
+        spans = [np.arange(*_span(rows, label, label)) for label in labels.tolist()]
+        return np.concatenate([np.zeros(0, np.int64), *spans])
+    starts = np.searchsorted(rows["label"], labels, "left")
+    lengths = np.searchsorted(rows["label"], labels, "right") - starts
     before = np.cumsum(lengths) - lengths
     return np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
 
 
-def _select(table: Parts | Rows, labels: NDArray[np.int64]) -> Parts | Rows:
+def _select(table: GrowingArray, labels: NDArray[np.int64]) -> Parts | Rows:
     """Return what a table has of some labels; both ascending."""
-    return table[_rows(table, labels)]
+    return table.values[_indices(table.values, labels)]
 
 
-def _splice(table: Parts | Rows, labels: NDArray[np.int64], new: Parts | Rows) -> Parts | Rows:
-    """Return a table with something else for some labels; all three ascending."""
-    spliced = np.concatenate([np.delete(table, _rows(table, labels)), _select(new, labels)])
-    return spliced[np.argsort(spliced["label"], kind="stable")]
+def _splice(
+    table: GrowingArray, labels: NDArray[np.int64], new: Parts | Rows
+) -> tuple[GrowingArray, tuple[int, int], int]:
+    """Return a table with something else for some labels; all three ascending.
+
+    And where it differs: the first row and that behind the last, as they were, and how many rows
+    are there instead.
+    """
+    if not len(labels):
+        return table, (0, 0), 0
+    start, stop = _span(table.values, int(labels[0]), int(labels[-1]))
+    between = table.values[start:stop]
+    both = np.concatenate([np.delete(between, _indices(between, labels)), new])
+    both = both[np.argsort(both["label"], kind="stable")]
+    return table.splice(start, stop, both), (start, stop), len(both)

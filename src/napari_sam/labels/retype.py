@@ -14,12 +14,15 @@ import zarr
 
 from napari_sam.labels.copy_chunks import iter_copied
 from napari_sam.labels.ome_zarr import JOURNAL, open_labels
+from napari_sam.labels.point_of_no_return import PointOfNoReturn
 
 LEFT_OVER = "napari_sam_left_over"
 """Attribute of the group: arrays in it that are no levels, not yet or not any more."""
 
 
-def iter_retyped(path: Path, dtype: np.dtype[Any]) -> Iterator[float]:
+def iter_retyped(
+    path: Path, dtype: np.dtype[Any], point: PointOfNoReturn | None = None
+) -> Iterator[float]:
     """Write all levels anew beside the old ones, and then let them change places.
 
     They do so when the metadata of the group are replaced, which happens at once. The journal
@@ -31,6 +34,8 @@ def iter_retyped(path: Path, dtype: np.dtype[Any]) -> Iterator[float]:
         Of OME-Zarr labels.
     dtype : dtype
         That all numbers fit into.
+    point : PointOfNoReturn, optional
+        Passed just before the levels change places; if it has been called off, they do not.
 
     Yields
     ------
@@ -48,6 +53,8 @@ def iter_retyped(path: Path, dtype: np.dtype[Any]) -> Iterator[float]:
                 yield (level + share) / len(new)
         if (journal := path / old[0] / JOURNAL).exists():
             shutil.copyfile(journal, path / new[0] / JOURNAL)
+        if point is not None and not point.go_past():
+            return
         group.update_attributes({"ome": _renamed(group, new), LEFT_OVER: old})
     finally:
         remove_left_over(group)

@@ -13,6 +13,7 @@ from zarr.storage import MemoryStore
 from napari_sam.labels.array import LabelsArray, check_labels
 from napari_sam.labels.copy_chunks import iter_copied
 from napari_sam.labels.growing_file import explained
+from napari_sam.labels.point_of_no_return import PointOfNoReturn
 from napari_sam.labels.retype import iter_retyped
 from napari_sam.labels.save import SavedLabels, open_saved
 
@@ -74,16 +75,25 @@ def widen_arrays(levels: list[LabelsArray]) -> Iterator[str | list[LabelsArray]]
     yield widened
 
 
-def widen_saved(saved: SavedLabels) -> Iterator[str | SavedLabels]:
+def widen_saved(
+    saved: SavedLabels, point: PointOfNoReturn | None = None
+) -> Iterator[str | SavedLabels]:
     """Give OME-Zarr labels the next wider type where they lie, with their pyramid and journal.
 
     Whatever happens to the process, all of it is there in the old type or in the new one. Until it
-    is done, or closed, nothing else may change the labels.
+    is done, or closed, or called off, nothing else may change the labels.
+
+    Parameters
+    ----------
+    saved : SavedLabels
+        Open for writing.
+    point : PointOfNoReturn, optional
+        Called off, the labels stay as they are; once past it, only the new ones are there.
 
     Yields
     ------
     str or SavedLabels
-        What is being done, and then the labels, opened anew.
+        What is being done, and then the labels, opened anew, unless it was called off.
 
     Raises
     ------
@@ -94,8 +104,9 @@ def widen_saved(saved: SavedLabels) -> Iterator[str | SavedLabels]:
     """
     dtype = wider_type(saved.pyramid.dtype)
     with explained(saved.path):
-        yield from _iter_told(iter_retyped(saved.path, dtype))
-    yield open_saved(saved.path)
+        yield from _iter_told(iter_retyped(saved.path, dtype, point))
+    if point is None or not point.call_off():
+        yield open_saved(saved.path)
 
 
 def _empty_like(level: zarr.Array[Any], dtype: np.dtype[Any]) -> zarr.Array[Any]:

@@ -26,14 +26,15 @@ class Candidates(Sequence[Mask]):
         Where the model looked.
     note : str
         A sentence for the status line, "" if there is nothing to say.
-    is_cut : bool
-        Whether the best mask reaches beyond the window, and another one might show all of it.
+    is_tentative : bool
+        Whether another window might show the object better: it is cut by this one, or seen at a
+        scale that does not suit it.
     """
 
     masks: tuple[Mask, ...]
     window: Window | None = None
     note: str = ""
-    is_cut: bool = False
+    is_tentative: bool = False
 
     def __post_init__(self) -> None:
         masks: Iterable[Mask] = self.masks

@@ -28,3 +28,14 @@ def inmost_point(part: NDArray[np.bool_]) -> tuple[int, int]:
     depth = distance_transform_edt(np.pad(thin, 1))[1:-1, 1:-1]
     row, column = np.unravel_index(np.argmax(depth), depth.shape)
     return int(row) * thinning, int(column) * thinning
+
+
+def roundness(part: NDArray[np.bool_]) -> float:
+    """Return how thick a part (h, w) is for its area: 1 for a disc, near 0 for a thin rim.
+
+    The radius of the largest disc inside, by that of a disc of the same area.
+    """
+    thinning = -(-max(part.shape) // MOST_SAMPLES)
+    thin = part[::thinning, ::thinning]
+    depth = float(np.max(distance_transform_edt(np.pad(thin, 1))))
+    return depth / float(np.sqrt((int(np.count_nonzero(thin)) or 1) / np.pi))

@@ -45,6 +45,11 @@ class Model(nn.Module, ABC):
         Scores that a mask at a point of a grid must have to count as an object, unless told else.
     masks_per_point : int
         How many masks the model's authors take of each point of a grid: all three, or the best.
+    object_samples : tuple of 2 floats
+        Between which diameters, in samples of a window, one object is seen best; the larger is at
+        least twice the smaller, so that there is a step for every object.
+    encodes_quickly : bool
+        Whether a window is encoded well within a second without a GPU.
     """
 
     name: str
@@ -58,6 +63,8 @@ class Model(nn.Module, ABC):
     accepted_iou: float = 0.88
     accepted_stability: float = 0.95
     masks_per_point: int = 3
+    object_samples: tuple[float, float] = (14, 256)
+    encodes_quickly: bool = False
     image_encoder: nn.Module
 
     @property

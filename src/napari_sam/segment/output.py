@@ -25,6 +25,10 @@ Existing = Literal["resume", "replace", "refuse"]
 complete, unless it was made from something else; make it anew; or refuse."""
 
 
+class OtherRunError(ValueError):
+    """An output, unfinished or complete, was made from something else; it can be replaced."""
+
+
 def check_out(out: Path, image: Image, existing: Existing) -> None:
     """Refuse an output that cannot be, before anything is computed.
 
@@ -61,14 +65,14 @@ def begin(folder: RunFolder, record: Mapping[str, Any], existing: Existing) -> N
 
     Raises
     ------
-    ValueError
+    OtherRunError
         If it is that of a run with other parameters; says what differs.
     """
     file = folder.path / "run.json"
     found = _read_json(file)
     if found is not None and (parts := differences(found, record)):
         if existing != "replace":
-            raise ValueError(
+            raise OtherRunError(
                 f"The unfinished run in {folder.path} was begun from something else. What differs: "
                 f"{'; '.join(parts)}. Repeat it as it was, replace it, or choose another output."
             )
@@ -83,13 +87,13 @@ def is_complete(out: Path, record: Mapping[str, Any]) -> bool:
 
     Raises
     ------
-    ValueError
+    OtherRunError
         If it was made from something else; says what differs.
     """
     if not out.exists():
         return False
     if parts := differences(read_record(out) or {}, record):
-        raise ValueError(
+        raise OtherRunError(
             f"{out} exists, and was made from something else. What differs: {'; '.join(parts)}. "
             f"Replace it, or choose another output."
         )

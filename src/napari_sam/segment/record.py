@@ -18,6 +18,7 @@ from zarr.storage import LocalStore
 from napari_sam.embedding.key import StoreKey
 from napari_sam.image.image import Image
 from napari_sam.labels.array import LabelsArray
+from napari_sam.labels.ome_zarr import JOURNAL
 from napari_sam.segment.run import Run
 
 ATTRIBUTE = "napari_sam_segmentation"
@@ -32,6 +33,7 @@ _NAMES = {
     "planes": "the planes",
     "region": "the region",
     "keep": "the labels to keep",
+    "keep_state": "what the labels to keep hold",
 }
 
 
@@ -41,8 +43,9 @@ def describe_run(run: Run) -> dict[str, Any]:
     Entries: ``package`` (version), ``image`` (path, or None if it is in memory), ``checkpoint``
     (path of the weights, or None if they are installed), ``key`` (`StoreKey`: shape, sampled hash
     and normalization of the image, name and hash of the model's weights, halo), ``settings``
-    (`SegmentSettings`), ``planes``, ``region`` (vertices) and ``keep`` (path or
-    hash of the labels).
+    (`SegmentSettings`), ``planes``, ``region`` (vertices), ``keep`` (path of the
+    labels to keep, or None if they are in memory) and ``keep_state`` (a hash of them, on disk of
+    the names, sizes and times of their files).
     """
     embeddings = run.embeddings
     store, model = embeddings.store, embeddings.model
@@ -55,7 +58,8 @@ def describe_run(run: Run) -> dict[str, Any]:
         "settings": run.settings.to_dict(),
         "planes": run.planes,
         "region": run.region and run.region.vertices,
-        "keep": None if run.keep is None else _describe_labels(run.keep),
+        "keep": array_path(run.keep),
+        "keep_state": None if run.keep is None else _hash_labels(run.keep),
     }
     return dict(json.loads(json.dumps(entries)))
 
@@ -95,17 +99,33 @@ def array_paths(image: Image) -> list[str]:
 def array_path(array: Any) -> str | None:
     """Return where an array is on disk, if it is a zarr array or a mapped file."""
     if isinstance(array, zarr.Array) and isinstance(array.store, LocalStore):
-        return str(Path(array.store.root) / array.path)
-    return str(array.filename) if isinstance(array, np.memmap) and array.filename else None
+        return str((Path(array.store.root) / array.path).absolute())
+    return (
+        str(Path(array.filename).absolute())
+        if isinstance(array, np.memmap) and array.filename
+        else None
+    )
 
 
-def _describe_labels(labels: LabelsArray) -> str:
-    """Return the path of labels on disk, or a hash of those in memory."""
+def _hash_labels(labels: LabelsArray) -> str:
+    """Return a hash that another object changes; labels on disk are not read for it."""
     if path := array_path(labels):
-        return str(Path(path).absolute())
+        return _hash_files(Path(path))
     digest = hashlib.sha256(f"{labels.dtype} {labels.shape}".encode())
     for plane in np.ndindex(*labels.shape[:-2]):
         digest.update(np.ascontiguousarray(labels[plane]).tobytes())
+    return digest.hexdigest()
+
+
+def _hash_files(path: Path) -> str:
+    """Return a hash of names, sizes and times of the files of an array, or of its one file."""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file() and file.name != JOURNAL:  # that of the objects changes no pixel
+            state = file.stat()
+            digest.update(
+                f"{file.relative_to(path)} {state.st_size} {state.st_mtime_ns}\n".encode()
+            )
     return digest.hexdigest()
 
 

@@ -10,13 +10,25 @@ import numpy as np
 from napari_sam.embedding.embeddings import Embeddings
 from napari_sam.labels.others import Others
 from napari_sam.masks.candidates import Candidates
-from napari_sam.masks.inmost import inmost_point
+from napari_sam.masks.inmost import inmost_point, roundness
 from napari_sam.masks.mask import Mask, clip_box
 from napari_sam.prompts.prompts import Prompts
 from napari_sam.segment.segment_object import segment_object
 
+HERE = "Object {} is here already, and stays whole. Double click opens it again."
+
 LEAST_SHARE = 0.03
 """A neighbor under less than this part of a mask is only cut off, not asked about."""
+
+LEAST_LEFT = 0.1
+"""A mask of which a smaller part lies beside others is no object, but what others have left."""
+
+KNOWN_SHARE = 0.9
+"""A mask of which at least this part lies on another object means that one; the thin parts beside
+it are no objects either."""
+
+ROUND = 0.5
+"""What has a lower `roundness` is thin: a rim, or a crescent."""
 
 MOST_NEIGHBORS = 4
 """At most so many neighbors become negative points, those under the most of the mask."""
@@ -50,17 +62,19 @@ def segment_beside(
     Returns
     -------
     Candidates
-        None of them shares a pixel with another object. Empty, with a note, if all positive points
-        lie on others: without asking the model.
+        None of them shares a pixel with another object, or is hardly more than what one has left.
+        Empty, with a note, if the prompts mean an object that is there; if all positive points lie
+        on others, without asking the model.
     """
     there = [others.at(plane, y, x) for y, x in prompts.positives]
     if there and all(there):
-        return Candidates(
-            (), note=f"Object {there[0]} is here already, and stays whole. Double click opens it."
-        )
+        return Candidates((), note=HERE.format(there[0]))
     found = segment_object(embeddings, prompts, plane=plane, **how)
-    if found and others.are_negatives:
-        chosen = found[found.index_of(rank)]
+    if not found:
+        return found
+    chosen = found[found.index_of(rank)]
+    most, share = _most_under(chosen, others, plane, embeddings.image.shape_yx)
+    if others.are_negatives:
         points = _inmost_points(chosen, others, plane, embeddings.image.shape_yx)
         if points:
             beside = prompts.with_mask(chosen.logits)
@@ -68,9 +82,33 @@ def segment_beside(
                 beside = beside.with_point(y, x, positive=False)
             multimask = len(found) > 1
             again = segment_object(embeddings, beside, plane=plane, multimask=multimask, **how)
-            found = again or found
-    masks = [_without(mask, others, plane, prompts) for mask in found]
-    return replace(found, masks=tuple(mask for mask in masks if mask.area))
+            if again:
+                found = replace(again, is_tentative=found.is_tentative or again.is_tentative)
+    pairs = [(mask, _without(mask, others, plane, prompts)) for mask in found]
+    is_known = share >= KNOWN_SHARE
+    masks = tuple(left for mask, left in pairs if not _is_left_over(mask, left, is_known))
+    note = HERE.format(most) if most and not masks else found.note
+    return replace(found, masks=masks, note=note)
+
+
+def _is_left_over(mask: Mask, left: Mask, is_known: bool) -> bool:
+    """Whether what is left of a mask beside others is no object of its own."""
+    if not left.area or left.area < LEAST_LEFT * mask.area:
+        return True
+    return is_known and roundness(left.array) < ROUND
+
+
+def _most_under(
+    mask: Mask, others: Others, plane: tuple[int, ...], shape_yx: tuple[int, int]
+) -> tuple[int, float]:
+    """Return which other object lies under the most of a mask, and under which part; 0, if none."""
+    box = clip_box(mask.box, shape_yx)
+    shared = others.read(plane, box)[mask.crop(box)]
+    labels, areas = np.unique(shared[shared > 0], return_counts=True)
+    if not len(labels):
+        return 0, 0.0
+    most = int(np.argmax(areas))
+    return int(labels[most]), float(areas[most] / mask.area)
 
 
 def _inmost_points(

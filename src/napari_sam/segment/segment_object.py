@@ -17,6 +17,7 @@ from napari_sam.segment.windows import (
     first_window,
     in_window,
     next_window,
+    second_window,
     shows_too_much,
 )
 
@@ -36,10 +37,16 @@ def segment_object(
 ) -> Candidates:
     """Segment the one object that the prompts mean.
 
-    The model looks through the finest window that holds the box and the positive points. If the
-    best mask reaches an edge of that window and the image goes on there, it looks again through a
-    window with more room, of half the resolution if need be, a few times at most. (Not if there is
-    a box, which says where the object ends.) Nothing is remembered between calls.
+    The model looks through the finest window that holds the box and the positive points; magnified,
+    if a box or a mask prompt tells that the object is small. If the best mask reaches an edge of
+    that window and the image goes on there, it looks again through a window with more room, of half
+    the resolution if need be, a few times at most. (Not if there is a box, which says where the
+    object ends.)
+
+    After a single point, nothing tells the size of the object but the mask itself. If another scale
+    suits an object of that size better (`Model.object_samples`), the model looks at that scale too,
+    and the better of both answers by predicted IoU counts. A model that takes long to encode looks
+    again only through windows that are encoded already. Nothing else is remembered between calls.
 
     Models leave small islands far from the object. Of each mask, only the connected parts under the
     positive points are kept, so an object in pieces needs a point on each; or the largest part, if
@@ -57,7 +64,8 @@ def segment_object(
         Three masks or one. Default: three for a prompt that may mean several things, a single point
         or a box alone without a mask; one for all others, as the models are trained.
     follow : bool
-        False: look through the first window only, as for a preview that must not wait.
+        False: look once, as for a preview that must not wait; `is_tentative` tells whether another
+        look might change the answer.
     step : float, optional
         Level-0 pixels per sample of the window, a power of two: do not look finer than that, as
         when the view is zoomed out. Default: the base step of the embeddings, or what
@@ -87,13 +95,22 @@ def segment_object(
         )
     plane = embeddings.image.normalize_plane(plane)
     _check(prompts, embeddings.image.shape_yx)
-    window = first_window(embeddings, prompts, plane, step, object_diameter)
+    window = first_window(embeddings, prompts, plane, step, object_diameter, is_preview=not follow)
     found = _look(embeddings, window, prompts, multimask, step)
     if prompts.box is not None:
-        return found
+        proper = first_window(embeddings, prompts, plane, step, object_diameter)
+        return replace(found, is_tentative=window != proper)
     if follow:
-        return _follow(embeddings, window, found, prompts, multimask, step)
-    return replace(found, is_cut=_is_cut(embeddings, window, found))
+        found = _follow(embeddings, found, prompts, multimask, step)
+    is_of_any_size = is_ambiguous(prompts) and object_diameter is None
+    other = _other_scale(embeddings, found, prompts, step) if is_of_any_size else None
+    if not follow:
+        return replace(found, is_tentative=other is not None or _is_cut(embeddings, found))
+    if other is not None:
+        again = _look(embeddings, other, prompts, multimask, step)
+        if again and not _is_cut(embeddings, again) and _is_better(again, found):
+            return again
+    return found
 
 
 def is_ambiguous(prompts: Prompts) -> bool:
@@ -127,6 +144,8 @@ def _look(
     if window.step > 1:
         reason = " (object is large)" if window.step > (step or 1) else ""
         notes.append(f"window at {_fraction(window.step)} resolution{reason}")
+    if window.step < (finest := step or embeddings.base_step):
+        notes.append(f"window magnified {finest / window.step:g} times (object is small)")
     if n_left_out := int(np.count_nonzero(~visible)):
         plural = "points" if n_left_out > 1 else "point"
         notes.append(f"{n_left_out} negative {plural} too far away to matter, left out")
@@ -135,7 +154,6 @@ def _look(
 
 def _follow(
     embeddings: Embeddings,
-    window: Window,
     found: Candidates,
     prompts: Prompts,
     multimask: bool | None,
@@ -143,9 +161,9 @@ def _follow(
 ) -> Candidates:
     """Look again through other windows until one shows the whole object."""
     for _ in range(MAX_FOLLOWED):
-        if not _is_cut(embeddings, window, found):
+        if found.window is None or not _is_cut(embeddings, found):
             return found
-        window = next_window(embeddings, window, prompts, found.best)
+        window = next_window(embeddings, found.window, prompts, found.best)
         if shows_too_much(embeddings, window.step):
             break
         again = _look(embeddings, window, prompts, multimask, step)
@@ -153,15 +171,32 @@ def _follow(
             break
         found = again
     else:
-        if not _is_cut(embeddings, window, found):
+        if not _is_cut(embeddings, found):
             return found
     note = "the object reaches beyond the window and is cut; draw a box around it"
     return replace(found, note="; ".join(filter(None, [note, found.note])))
 
 
-def _is_cut(embeddings: Embeddings, window: Window, found: Candidates) -> bool:
+def _is_cut(embeddings: Embeddings, found: Candidates) -> bool:
     """Whether the best object reaches beyond the window that it was found in."""
-    return len(found) > 0 and bool(cut_sides(embeddings, window, found.best).any())
+    return (
+        len(found) > 0
+        and found.window is not None
+        and bool(cut_sides(embeddings, found.window, found.best).any())
+    )
+
+
+def _other_scale(
+    embeddings: Embeddings, found: Candidates, prompts: Prompts, step: float | None
+) -> Window | None:
+    """Return a window at another scale, if that suits an object that is seen whole."""
+    if not found or found.window is None or _is_cut(embeddings, found):
+        return None
+    return second_window(embeddings, found.window, prompts, step, found.best)
+
+
+def _is_better(found: Candidates, than: Candidates) -> bool:
+    return found.best.predicted_iou > than.best.predicted_iou
 
 
 def _without_islands(mask: Mask, prompts: Prompts) -> Mask:

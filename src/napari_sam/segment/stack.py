@@ -211,6 +211,11 @@ def prepare_run(
         raise TypeError(f"Expected SegmentSettings, found {type(settings).__name__}.")
     image = embeddings.image
     plane_axes = "".join(axis for axis in image.axes if axis not in "cyx")
+    if "p" in plane_axes:
+        raise ValueError(
+            f"The image has the axes {image.axes!r}, and OME-Zarr labels have none for positions, "
+            f"p: open each position as an image of its own, and give it an output of its own."
+        )
     chosen = sorted(Selection(embeddings, planes).planes)
     if not chosen:
         raise ValueError("There are no planes to segment: choose at least one.")

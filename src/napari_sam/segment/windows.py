@@ -16,12 +16,6 @@ from napari_sam.prompts.prompts import Prompts
 MAX_PIXELS = 1 << 28
 """Image pixels that a window may show: a mask of all of them takes 256 MB."""
 
-MIN_SAMPLES = 14
-"""The smallest diameter of objects that `nano` was trained on, in samples of the window."""
-
-MAX_SHARE = 1 / 4
-"""Of the side of a window, for an object of known size: it has to show what is around it too."""
-
 
 def first_step(
     embeddings: Embeddings, step: float | None = None, object_diameter: float | None = None
@@ -29,7 +23,7 @@ def first_step(
     """Return how fine to look: the base step, if nothing tells otherwise.
 
     Of an object of known size, the step closest to the base step is chosen at which it measures
-    at least `MIN_SAMPLES`, and at most `MAX_SHARE` of the window.
+    what suits the model (`Model.object_samples`).
 
     Parameters
     ----------
@@ -53,11 +47,7 @@ def first_step(
                 f"The diameter of an object is a positive number of pixels, found "
                 f"{object_diameter}."
             )
-        fitting = embeddings.base_step
-        while object_diameter / fitting > MAX_SHARE * embeddings.model.image_size:
-            fitting *= 2
-        while object_diameter / fitting < MIN_SAMPLES and fitting > MIN_STEP:
-            fitting /= 2
+        fitting = step_for(embeddings, object_diameter)
         chosen = fitting if step is None else max(fitting, chosen)
     if shows_too_much(embeddings, chosen):
         raise ValueError(
@@ -67,27 +57,84 @@ def first_step(
     return chosen
 
 
+def step_for(embeddings: Embeddings, diameter: float) -> float:
+    """Return the step, as close to the base step as possible, that suits an object's diameter."""
+    least, most = embeddings.model.object_samples
+    step = embeddings.base_step
+    while diameter / step > most:
+        step *= 2
+    while diameter / step < least and step > MIN_STEP:
+        step /= 2
+    return step
+
+
 def first_window(
     embeddings: Embeddings,
     prompts: Prompts,
     plane: tuple[int, ...],
     step: float | None = None,
     object_diameter: float | None = None,
+    *,
+    is_preview: bool = False,
 ) -> Window:
     """Return the finest window that holds the box and all positive points, with a margin.
 
     The tile of the last positive point, or of the box, where that will do, because a tile is shared
     by all objects in it; else a window around them. Negative points have no say. Not finer than
-    `first_step` tells of `step` and `object_diameter`.
+    `first_step` tells of `step` and `object_diameter`; but without a `step`, what a small box holds
+    is magnified, and so is what an earlier mask has found small. In a preview only if that window
+    is encoded already: while a box is being drawn, it passes through all sizes.
 
     Raises
     ------
     ValueError
         If it would show more than `MAX_PIXELS`.
     """
+    plain = first_step(embeddings, step, object_diameter)
+    size = _size_of(prompts, object_diameter) if step is None else None
+    if size is not None:
+        fitting = min(step_for(embeddings, size), embeddings.base_step)
+        window = _window_of(embeddings, prompts, plane, fitting)
+        if not is_preview or embeddings.is_encoded(window):
+            return window
+    return _window_of(embeddings, prompts, plane, plain)
+
+
+def second_window(
+    embeddings: Embeddings, window: Window, prompts: Prompts, step: float | None, found: Mask
+) -> Window | None:
+    """Return a window of the scale that suits an object, if that is another than it was found at.
+
+    None, too, if that window is not encoded yet and the model takes long for it: nobody waits twice
+    for one click.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+        Of the image.
+    window : Window
+        Where the object was found.
+    prompts : Prompts
+        That it was found by.
+    step : float or None
+        Not to be finer than that.
+    found : Mask
+        The object.
+    """
+    fitting = max(step_for(embeddings, _diameter(found.area)), step or 0)
+    if fitting == window.step or shows_too_much(embeddings, fitting):
+        return None
+    other = _window_of(embeddings, prompts, window.plane, fitting)
+    is_at_hand = embeddings.model.encodes_quickly or embeddings.is_encoded(other)
+    return other if is_at_hand else None
+
+
+def _window_of(
+    embeddings: Embeddings, prompts: Prompts, plane: tuple[int, ...], step: float
+) -> Window:
+    """Return the window that holds the prompts, of this step or a coarser one."""
     region = _region(prompts, embeddings.image.shape_yx)
     anchor = prompts.positives[-1] if len(prompts.positives) else _center(region)
-    step = first_step(embeddings, step, object_diameter)
     while not shows_too_much(embeddings, step):
         tile = embeddings.window_at(*anchor, step=step, plane=plane)
         if embeddings.holds(tile, region.tolist()):
@@ -158,6 +205,22 @@ def in_window(window: Window, points: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which of (N, 2) points lie in the window."""
     samples = window.to_window(points)
     return np.all((samples >= -0.5) & (samples < window.size - 0.5), axis=1)
+
+
+def _size_of(prompts: Prompts, object_diameter: float | None) -> float | None:
+    """Return the diameter that a box tells, or, where that is not known, an earlier mask."""
+    if prompts.box is not None:
+        height, width = prompts.box[2:] - prompts.box[:2] + 1
+        return math.sqrt(height * width)
+    if prompts.mask is None or object_diameter is not None:
+        return None
+    area = np.count_nonzero(prompts.mask.logits > 0) * prompts.mask.step**2
+    return max(_diameter(area), float(np.ptp(prompts.positives, axis=0).max())) if area else None
+
+
+def _diameter(area: float) -> float:
+    """Return the diameter of a disc."""
+    return math.sqrt(4 / math.pi * area)
 
 
 def _region(prompts: Prompts, shape_yx: tuple[int, int]) -> NDArray[np.float64]:

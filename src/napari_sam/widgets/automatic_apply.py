@@ -34,6 +34,7 @@ from napari_sam.widgets.layers import current_plane, placement
 from napari_sam.widgets.sentences import Sentences
 
 if TYPE_CHECKING:
+    from napari_sam.segment.output import Existing
     from napari_sam.widgets.automatic_preview import AutomaticPreview
     from napari_sam.widgets.links import Links
     from napari_sam.widgets.scene import Scene
@@ -42,6 +43,7 @@ LOOK_MS = 400
 """How often it is looked whether there is something new to forecast."""
 
 REGION_TIP = "Only objects in the selected shape of a Shapes layer, or in its last one."
+REPLACE_TIP = "What is there was made with other settings: make it anew with these."
 OUT_TIP = "Choose the folder that the labels are written to, an OME-Zarr."
 APPLY_TIP = "Segment, with the settings above; may be stopped at any moment and gone on with later."
 
@@ -99,11 +101,14 @@ class AutomaticApply(QWidget):
         self._choose, self._apply = QPushButton("Folder …"), QPushButton("Apply")
         self._choose.setToolTip(OUT_TIP)
         self._apply.setToolTip(APPLY_TIP)
+        self._replace = QPushButton("Replace")
+        self._replace.setToolTip(REPLACE_TIP)
+        self._replace.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 6, 0, 0)
         column.addLayout(_row(QLabel("<b>Apply to</b>"), self._scope, self._region))
         column.addWidget(self._forecast)
-        column.addLayout(_row(self._choose, self._apply))
+        column.addLayout(_row(self._choose, self._replace, self._apply))
 
     def _link(self, links: Links) -> None:
         layers = self._session.viewer.layers
@@ -115,9 +120,11 @@ class AutomaticApply(QWidget):
         self._for_forecasts.failed.connect(self._on_no_forecast)
         self._lane.answered.connect(self._on_answer)
         self._lane.warned.connect(self._on_warned)
+        self._lane.failed.connect(self._on_failed)
         self._lane.idle.connect(self._on_idle)
         self._choose.clicked.connect(self._ask_out)
         self._apply.clicked.connect(self.start)
+        self._replace.clicked.connect(self.start_anew)
 
     # What there is
 
@@ -148,8 +155,16 @@ class AutomaticApply(QWidget):
     # What the user asks for
 
     def start(self) -> None:
-        """Segment, in a thread."""
+        """Segment, in a thread; goes on with what is unfinished."""
+        self._start("resume")
+
+    def start_anew(self) -> None:
+        """Segment, in a thread, in place of what is there, which was made otherwise."""
+        self._start("replace")
+
+    def _start(self, existing: Existing) -> None:
         session = self._session
+        self._replace.hide()
         try:
             session.adopt_image()
         except (ValueError, TypeError) as error:
@@ -169,7 +184,15 @@ class AutomaticApply(QWidget):
         self._image_layer = session.image
         how, thresholds = self._preview.chosen, self._preview.thresholds
         self._applying = Applying(
-            predictor, how, thresholds, planes, polygon, self._out, layer.name, self._to_keep()
+            predictor,
+            how,
+            thresholds,
+            planes,
+            polygon,
+            self._out,
+            layer.name,
+            self._to_keep(),
+            existing,
         )
         self._lane.submit(self._applying)
         self._show()
@@ -207,6 +230,8 @@ class AutomaticApply(QWidget):
         dialog.open()
 
     def _use_out(self, path: str | Path) -> None:
+        if Path(path) != self._out:
+            self._replace.hide()
         self._out = Path(path)
         self._show()
 
@@ -226,6 +251,11 @@ class AutomaticApply(QWidget):
     def _on_warned(self, work: Any, text: str) -> None:
         if work is self._applying:
             self.said.emit(f"⚠ {text}")
+
+    def _on_failed(self, work: Any, error: Exception) -> None:
+        from napari_sam.segment.output import OtherRunError
+
+        self._replace.setVisible(work is self._applying and isinstance(error, OtherRunError))
 
     def _on_idle(self) -> None:
         self._applying = None

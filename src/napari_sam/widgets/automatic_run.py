@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari_sam.image import Image
     from napari_sam.labels import LabelsPyramid
     from napari_sam.masks.knobs import Thresholds
+    from napari_sam.segment.output import Existing
     from napari_sam.segment.stack import Progress
 
 STAGES = {
@@ -67,6 +68,8 @@ class Applying:
         Of the image.
     keep : labels array, optional
         Objects that are there already.
+    existing : {"resume", "replace", "refuse"}
+        What to do with an output that is there.
     """
 
     predictor: Predictor
@@ -77,6 +80,7 @@ class Applying:
     out: Path | None
     name: str
     keep: Any = None
+    existing: Existing = "resume"
 
     def iter_answer(self) -> Iterator[str | Path | Progress | LabelsPyramid]:
         """Yield where the labels go, how far it is, and at last the labels."""
@@ -98,6 +102,7 @@ class Applying:
             region=self.region,
             settings=SegmentSettings(self.how.settings(self.thresholds)),
             keep=self.keep,
+            existing=self.existing,
         )
         yield labels
 

@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.widgets.drawn_once import drawn_once
-from napari_sam.widgets.layers import place, placement, prompts_from_layers, screen_px
+from napari_sam.widgets.layers import (
+    layer_frame,
+    place,
+    placement,
+    prompts_from_layers,
+    screen_px,
+)
 from napari_sam.widgets.points_layer import NEGATIVE_COLOR, POSITIVE_COLOR
 
 if TYPE_CHECKING:
@@ -25,9 +31,10 @@ SLIP_SCREEN_PX = 4
 
 
 class BoxLayer:
-    """Mirrors the box of the object being made, and shows strokes while they are drawn.
+    """Mirrors the box or outline of the object being made, and shows strokes as they are drawn.
 
-    A rectangle that the user draws, moves or deletes in it with napari's tools is the new box.
+    A rectangle that the user draws, moves or deletes in it with napari's tools is the new box; a
+    polygon is the new outline.
 
     Attributes
     ----------
@@ -55,7 +62,7 @@ class BoxLayer:
         return self.layer
 
     def show(self, viewer: ViewerModel, image_layer: ImageLayer, draft: Draft) -> None:
-        """Show the box of a draft, and no stroke."""
+        """Show the box of a draft, or the outline that it was made from, and no stroke."""
         layer, box = self.layer, draft.prompts.box
         if layer is None or layer.ndim != image_layer.ndim:
             return
@@ -65,7 +72,7 @@ class BoxLayer:
         if layer.selected_data:
             layer.selected_data = set()
         with drawn_once(layer):
-            layer.data = [] if box is None else [(_corners(box, draft.plane), "rectangle")]
+            layer.data = [] if box is None else [_shape(box, draft)]
             if box is not None:
                 layer.edge_color = POSITIVE_COLOR
                 layer.edge_width = BOX_SCREEN_PX / screen_px(viewer, image_layer)
@@ -88,7 +95,7 @@ class BoxLayer:
             self.layer.edge_width = STROKE_SCREEN_PX / screen_px(viewer, image_layer)
 
     def _on_data(self, event: Any) -> None:
-        """Take a rectangle that was drawn, moved or deleted by hand as the new box."""
+        """Take what was drawn, moved or deleted by hand as the new box or outline."""
         image_layer, viewer = self._session.image, self._session.viewer
         if image_layer is None:
             return
@@ -103,8 +110,19 @@ class BoxLayer:
         least = SLIP_SCREEN_PX / screen_px(viewer, image_layer)
         if box is None or min(box[2] - box[0], box[3] - box[1]) < least:
             self.show(viewer, image_layer, draft)
+        elif self.layer.shape_type[-1] == "polygon":  # type: ignore[union-attr]
+            frame = layer_frame(self.layer, image_layer, plane)
+            with self._session.telling():
+                self._session.lasso(frame.map_points(last)[:, -2:], plane=plane, wait=False)
         else:
             self._session.box(*box, plane=plane, wait=False)
+
+
+def _shape(box: NDArray[np.float64], draft: Draft) -> tuple[NDArray[np.float64], str]:
+    """Return what the user drew around the object, and what kind of shape that is."""
+    if draft.outline is not None:
+        return _on_plane(draft.outline, draft.plane), "polygon"
+    return _corners(box, draft.plane), "rectangle"
 
 
 def _corners(box: NDArray[np.float64], plane: tuple[int, ...]) -> NDArray[np.float64]:

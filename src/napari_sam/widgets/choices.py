@@ -6,29 +6,35 @@ import os
 import weakref
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
 from psygnal import Signal
 
+from napari_sam.labels.write import Overlap
+from napari_sam.widgets.chosen import Chosen
 from napari_sam.widgets.draft import NO_IMAGE
+from napari_sam.widgets.first_names import FirstNames
 from napari_sam.widgets.labels_layer import ShownLabels
 from napari_sam.widgets.layers import check_layer, foremost_image
 from napari_sam.widgets.looking import StepChoice, parse_diameter, parse_step, zoom_step
 from napari_sam.widgets.predictor import Predictor
 from napari_sam.widgets.source import Source
 from napari_sam.widgets.target import Target
+from napari_sam.widgets.transcript import layer_text, opening
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image as ImageLayer
     from napari.layers import Labels
 
-    from napari_sam.labels.write import Overlap
     from napari_sam.model.base import Model
 
 
 class Choices(ABC):
     """The choices of a session, each of which can be set; `SegmentSession` acts on them.
+
+    A choice is for the commands that come after it. Those given before, which may still wait for
+    the model, are done as was chosen when they were given.
 
     Parameters
     ----------
@@ -43,11 +49,9 @@ class Choices(ABC):
         self._viewer = weakref.ref(viewer)
         self._source = Source()
         self._target = Target()
-        self._step: StepChoice = "zoom"
-        self._object_diameter: float | None = None
-        self._turbo = False
-        self._neighbors = True
-        self._preferred_rank: int | None = None
+        self._in_force = self._wished = Chosen()
+        self._first_names = FirstNames(viewer)
+        self._openings: dict[str, str] = {}
 
     @property
     def viewer(self) -> ViewerModel:
@@ -68,7 +72,7 @@ class Choices(ABC):
             if layer is not None:
                 check_layer(self.viewer, layer, "Image")
             self._open(layer)
-            self.labels = None
+            self._set_labels(None)
 
     @property
     def labels(self) -> Labels | None:
@@ -77,11 +81,8 @@ class Choices(ABC):
 
     @labels.setter
     def labels(self, layer: Labels | None) -> None:
-        if layer is not None:
-            check_layer(self.viewer, layer, "Labels")
-            ShownLabels(layer).check(self._predictor.image)
-        self._target.layer = layer
-        self._on_choice()
+        self._check_labels(layer)
+        self._take_labels(layer)
 
     @property
     def model(self) -> str:
@@ -114,25 +115,26 @@ class Choices(ABC):
         A power of two: 1 is full resolution, 2 half of it. ``"zoom"``: as finely as the picture on
         screen. None: as finely as the prompts allow. A large object may make it coarser.
         """
-        return self._step
+        return self._wished.step
 
     @step.setter
     def step(self, step: StepChoice) -> None:
-        if parse_step(step) != self._step:
-            self._step = step
-            self._on_choice(asks_anew=True)
+        self._choose("step", parse_step(step))
 
     @property
     def step_now(self) -> float | None:
         """What `step` comes to at this moment: with ``"zoom"``, a step that suits the zoom.
 
-        Unless the size of objects is known: that tells better than the zoom.
+        None if nothing is to be left out: as on a screen that shows every pixel; or if the size of
+        objects is known, which tells better than the zoom.
         """
-        if self._step != "zoom":
-            return self._step
-        if self._object_diameter is not None or self.image is None:
+        chosen = self._in_force
+        if chosen.step != "zoom":
+            return chosen.step
+        if chosen.object_diameter is not None or self.image is None:
             return None
-        return zoom_step(self.viewer, self.image)
+        step = zoom_step(self.viewer, self.image)
+        return step if step > 1 else None
 
     @property
     def object_diameter(self) -> float | None:
@@ -140,32 +142,31 @@ class Choices(ABC):
 
         If it is known, it chooses how finely the model looks, unless `step` says it.
         """
-        return self._object_diameter
+        return self._wished.object_diameter
 
     @object_diameter.setter
     def object_diameter(self, diameter: float | None) -> None:
-        if parse_diameter(diameter) != self._object_diameter:
-            self._object_diameter = diameter
-            self._on_choice(asks_anew=True)
+        self._choose("object_diameter", parse_diameter(diameter))
 
     @property
     def overlap(self) -> Overlap:
         """What happens to objects under a new one: ``"keep"``, ``"replace"`` or ``"erase"``."""
-        return self._target.overlap
+        return self._wished.overlap
 
     @overlap.setter
     def overlap(self, rule: Overlap) -> None:
-        self._target.overlap = rule
+        if rule not in get_args(Overlap):
+            raise ValueError(f"The overlap rule is {rule!r}; expected keep, replace or erase.")
+        self._choose("overlap", rule)
 
     @property
     def turbo(self) -> bool:
         """Whether the first click keeps at once what the hover outline shows."""
-        return self._turbo
+        return self._wished.turbo
 
     @turbo.setter
     def turbo(self, is_on: bool) -> None:
-        self._turbo = bool(is_on)
-        self.layers_changed.emit()
+        self._choose("turbo", bool(is_on))
 
     @property
     def neighbors(self) -> bool:
@@ -173,13 +174,11 @@ class Choices(ABC):
 
         They stay whole in any case, unless `overlap` says otherwise.
         """
-        return self._neighbors
+        return self._wished.neighbors
 
     @neighbors.setter
     def neighbors(self, are_negatives: bool) -> None:
-        if bool(are_negatives) != self._neighbors:
-            self._neighbors = bool(are_negatives)
-            self._on_choice(asks_anew=True)
+        self._choose("neighbors", bool(are_negatives))
 
     @property
     def preferred_rank(self) -> int | None:
@@ -187,15 +186,13 @@ class Choices(ABC):
 
         Choosing a candidate sets it.
         """
-        return self._preferred_rank
+        return self._wished.preferred_rank
 
     @preferred_rank.setter
     def preferred_rank(self, rank: int | None) -> None:
         if rank is not None and rank < 0:
             raise ValueError(f"The rank is {rank}; expected 0 (smallest), 1, 2, or None (best).")
-        if rank != self._preferred_rank:
-            self._preferred_rank = rank
-            self.layers_changed.emit()
+        self._choose("preferred_rank", rank)
 
     @property
     def next_label(self) -> int:
@@ -237,10 +234,34 @@ class Choices(ABC):
 
     def _choices_as_python(self) -> dict[str, str]:
         """Return what has been chosen, as a script sets it."""
-        kept = self._target.kept
-        labels = "None" if kept is None else f"viewer.layers[{kept.first_name!r}]"
-        values = ("model", "object_diameter", "overlap", "neighbors", "preferred_rank")
-        return {name: repr(getattr(self, name)) for name in values} | {"labels": labels}
+        kept, labels = self._target.kept, "None"
+        if kept is not None:
+            name = self._first_names.of(kept.layer)
+            labels = layer_text(name)
+            if not kept.is_made_here:
+                self._openings[labels] = kept.came_by or opening(kept.layer, name)
+        names = ("object_diameter", "overlap", "neighbors", "preferred_rank")
+        chosen = {name: repr(getattr(self._in_force, name)) for name in names}
+        return {"model": repr(self.model), **chosen, "labels": labels}
+
+    def _check_labels(self, layer: Labels | None) -> None:
+        """Refuse a layer that cannot be written into."""
+        if layer is not None:
+            check_layer(self.viewer, layer, "Labels")
+            ShownLabels(layer).check(self._predictor.image)
+
+    def _set_labels(self, layer: Labels | None) -> None:
+        """Write into another layer at once, whatever waits."""
+        self._target.layer = layer
+        self._on_choice()
+
+    @abstractmethod
+    def _take_labels(self, layer: Labels | None) -> None:
+        """Write into another layer, once what was given before is done."""
+
+    @abstractmethod
+    def _choose(self, name: str, value: Any) -> None:
+        """Change one of `Chosen`, once what was given before is done."""
 
     @abstractmethod
     def keep(self, predictor: Predictor) -> None:

@@ -21,11 +21,15 @@ class Chore(Generic[T]):
         Takes the answer.
     give_up : callable
         Told when there is none: because of an error, or as nobody does the work any more.
+    call_off : callable
+        Returns whether the work ends without an answer; if not, it is too late: it has to be
+        heard to its end.
     """
 
     iter_answer: Callable[[], Iterator[str | T]]
     take: Callable[[T], object]
     give_up: Callable[[], object] = lambda: None
+    call_off: Callable[[], bool] = lambda: True
 
     def do(self) -> None:
         """Do all of it here and now."""

@@ -39,7 +39,7 @@ class Cursor:
     def _look(self) -> None:
         """Ask for what a click would select, unless it would take a point away, or say an error."""
         session, spot = self._session, self.spot
-        begins_negative = self.is_negative and session.draft.is_empty
+        begins_negative = self.is_negative and session.next_draft.is_empty
         if spot is None or begins_negative or point_at(session, spot) is not None:
             session.leave()
             return

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from napari_sam.masks import Candidates
 from napari_sam.prompts import MaskPrompt, Prompts
@@ -21,12 +21,31 @@ NO_IMAGE = "Open an image to begin, or a sample: File ▸ Open Sample."
 READY = "Click an object. Shift+click what does not belong to it."
 
 
-class Opened(NamedTuple):
-    """A kept object that has been opened again: its id, its pixels, and the layer it is in."""
+class Opened:
+    """A kept object that has been opened again, in little memory: steps of the history hold it.
 
-    label: int
-    mask: Mask
-    layer: Labels
+    Parameters
+    ----------
+    label : int
+        Its id.
+    mask : Mask
+        Its pixels.
+    layer : Labels
+        The layer it is in.
+    """
+
+    def __init__(self, label: int, mask: Mask, layer: Labels) -> None:
+        self.label, self.layer = label, layer
+        self._frame = replace(mask, array=np.zeros((0, 0), bool), box=(0, 0, 0, 0), logits=None)
+        self._box, self._bits = mask.box, np.packbits(mask.array)
+
+    @property
+    def mask(self) -> Mask:
+        """Its pixels as they were."""
+        y0, x0, y1, x1 = self._box
+        shape = (y1 - y0, x1 - x0)
+        pixels = np.unpackbits(self._bits, count=shape[0] * shape[1]).astype(bool)
+        return replace(self._frame, box=self._box, array=pixels.reshape(shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +64,10 @@ class Draft:
         Which candidate is chosen; 0 is the smallest.
     old : Opened, optional
         The kept object that has been opened again. None: this is a new one.
+    is_as_it_was : bool
+        Whether that has not been changed yet.
+    outline : (N, 2) array, optional
+        What has been drawn around the object, from which box and mask prompt were made.
     """
 
     plane: tuple[int, ...] = ()
@@ -52,13 +75,16 @@ class Draft:
     candidates: Candidates | None = None
     rank: int = 0
     old: Opened | None = None
+    is_as_it_was: bool = False
+    outline: NDArray[np.float64] | None = None
 
     @classmethod
     def reopened(cls, old: Opened, plane: tuple[int, ...], prompts: Prompts) -> Draft:
         """Return the draft of a kept object: its mask as it is, and the prompts to change it by."""
         mask = old.mask
         logits = MaskPrompt.from_mask(mask.array, *mask.box[:2])
-        return cls(plane, prompts, Candidates((replace(mask, logits=logits),)), old=old)
+        candidates = Candidates((replace(mask, logits=logits),))
+        return cls(plane, prompts, candidates, old=old, is_as_it_was=True)
 
     @property
     def label(self) -> int | None:
@@ -80,10 +106,16 @@ class Draft:
         """Whether there are prompts without an answer."""
         return not self.is_empty and self.candidates is None
 
+    @property
+    def is_void(self) -> bool:
+        """Whether the prompts of a new object have been answered: there is none to be made."""
+        is_new = self.old is None and not self.is_empty
+        return is_new and not self.is_waiting and self.mask is None
+
     def written_into(self, layer: Labels | None) -> Draft:
         """Return the draft as it goes into a layer: new there, if it was opened in another."""
         is_there = self.old is None or self.old.layer is layer
-        return self if is_there else replace(self, old=None)
+        return self if is_there else replace(self, old=None, is_as_it_was=False)
 
     def emptied(self) -> Draft:
         """Return a draft without prompts."""
@@ -112,7 +144,8 @@ class Draft:
         """Return the draft with a box (y0, x0, y1, x1), cut at the border of the image."""
         bottom, right = (side - 1 for side in shape_yx)
         inside = np.clip(box, 0, [bottom, right, bottom, right])
-        return self._asking(self.prompts.with_box(inside).with_mask(None))
+        asking = self._asking(self.prompts.with_box(inside).with_mask(None))
+        return replace(asking, outline=None)
 
     def with_outline(self, path: ArrayLike, shape_yx: tuple[int, int]) -> Draft:
         """Return the draft with the inside of a closed outline (N, 2), cut at the border, as mask.
@@ -124,7 +157,7 @@ class Draft:
         """
         inside = np.clip(path, 0, np.array(shape_yx) - 1)
         mask, box = fill_outline(inside)
-        return self._asking(self.prompts.with_box(box).with_mask(mask))
+        return replace(self._asking(self.prompts.with_box(box).with_mask(mask)), outline=inside)
 
     def without_point(self, index: int) -> Draft:
         """Return the draft without one point; empty, if nothing tells any more what is meant."""
@@ -137,11 +170,11 @@ class Draft:
     def _reduced_to(self, prompts: Prompts) -> Draft:
         if not len(prompts.positives) and prompts.box is None:
             return self.emptied()
-        return self._asking(prompts.with_mask(None))
+        return replace(self._asking(prompts.with_mask(None)), outline=None)
 
     def _asking(self, prompts: Prompts) -> Draft:
         """Return the draft with other prompts, which are not answered yet."""
-        return replace(self, prompts=prompts, candidates=None, rank=0)
+        return replace(self, prompts=prompts, candidates=None, rank=0, is_as_it_was=False)
 
     def answered(self, candidates: Candidates, rank: int | None = None) -> Draft:
         """Return this draft with its candidates, of which `rank`, or else the best, is chosen."""
@@ -150,14 +183,17 @@ class Draft:
 
     def unanswered(self) -> Draft:
         """Return this draft without candidates, to ask again."""
-        return replace(self, candidates=None, rank=0)
+        return replace(self, candidates=None, rank=0, is_as_it_was=False)
 
     def thinned(self) -> Draft:
         """Return this draft as little more than its prompts, or than a kept object as it was."""
-        is_as_it_was = self.old and self.mask and self.mask.array is self.old.mask.array
-        candidates = Candidates((self.old.mask,)) if self.old and is_as_it_was else None
-        prompts = self.prompts.with_mask(None)
-        return replace(self, prompts=prompts, candidates=candidates, rank=0)
+        return replace(self, prompts=self.prompts.with_mask(None), candidates=None, rank=0)
+
+    def restored(self) -> Draft:
+        """Return this draft with what nobody needs to be asked: a kept object as it was."""
+        if self.old is None or not self.is_as_it_was or self.candidates is not None:
+            return self
+        return Draft.reopened(self.old, self.plane, self.prompts)
 
     def chosen(self, rank: int) -> Draft:
         """Return this draft with another candidate chosen, the nearest there is to `rank`."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +11,13 @@ from numpy.typing import ArrayLike
 from psygnal import Signal
 
 from napari_sam.prompts.strokes import points_along
-from napari_sam.widgets.choices import Choices
 from napari_sam.widgets.chore import Chore
 from napari_sam.widgets.draft import NO_IMAGE, Draft
 from napari_sam.widgets.history import History, Step
 from napari_sam.widgets.hover import Hover
 from napari_sam.widgets.in_order import in_order
 from napari_sam.widgets.layers import current_plane
+from napari_sam.widgets.ordering import Ordering
 from napari_sam.widgets.predictor import Predictor, Request
 from napari_sam.widgets.transcript import call_text
 
@@ -36,7 +35,7 @@ SCRIBBLE_APART = 12
 """Points of a scribble are at least so far apart, in samples of what the model sees."""
 
 
-class Drafting(Choices):
+class Drafting(Ordering):
     """The part of a session that makes an object; `SegmentSession` keeps it.
 
     Every prompt can be given in pixels of the image with these options: ``plane``, by default the
@@ -49,29 +48,14 @@ class Drafting(Choices):
         Kept by weak reference.
     """
 
-    asked = Signal(object)
     draft_changed = Signal()
     hover_changed = Signal()
-    status_changed = Signal(str)
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__(viewer)
         self._history = History()
-        self._draft, self._hover = Draft(), Hover()
-        self.held_up: list[Callable[[], Any]] = []
-        self._once_answered: Callable[[], Any] | None = None
-        self.status = NO_IMAGE
+        self._hover = Hover()
         viewer.dims.events.current_step.connect(self._on_step)
-
-    @property
-    def is_held_up(self) -> bool:
-        """Whether commands are put off: there is something to do once the draft is answered."""
-        return self._once_answered is not None
-
-    @property
-    def is_deserted(self) -> bool:
-        """Whether nobody is left who answers what has been `asked`."""
-        return not len(self.asked)
 
     # The object being made
 
@@ -118,7 +102,7 @@ class Drafting(Choices):
         base = self._draft_on(plane)
         draft = base.with_points([[y, x]], positive, self._predictor.image.shape_yx)
         self._prompt(draft, wait, step, "click", y, x, positive)
-        if self.turbo and base.is_empty:
+        if self._in_force.turbo and base.is_empty:
             self._keep_at_once(wait)
 
     @in_order
@@ -203,7 +187,9 @@ class Drafting(Choices):
         """
         if self._draft.candidates:
             self.choose(self._draft.rank + by)
-        elif self._draft.is_empty and (rank := self._hover.rank(self.preferred_rank)) is not None:
+        elif (
+            self.next_draft.is_empty and (rank := self._hover.rank(self.preferred_rank)) is not None
+        ):
             self.preferred_rank = max(0, min(rank + by, self._hover.n_candidates - 1))
             self.hover_changed.emit()
 
@@ -213,14 +199,14 @@ class Drafting(Choices):
         self, y: float, x: float, positive: bool = True, *, plane: Plane = None, wait: bool = True
     ) -> None:
         """Look at what a click would select; `hovered` tells."""
-        base = self._draft_on(plane)
+        base = self._draft_on(plane, self.next_draft)
         self._look_at(base.with_points([[y, x]], positive, self._predictor.image.shape_yx), wait)
 
     def hover_box(
         self, y0: float, x0: float, y1: float, x1: float, *, plane: Plane = None, wait: bool = True
     ) -> None:
         """Look at what a box would select; `hovered` tells."""
-        base = self._draft_on(plane)
+        base = self._draft_on(plane, self.next_draft)
         self._look_at(base.with_box((y0, x0, y1, x1), self._predictor.image.shape_yx), wait)
 
     def leave(self) -> None:
@@ -237,14 +223,6 @@ class Drafting(Choices):
 
     # Answers
 
-    @contextmanager
-    def telling(self) -> Iterator[None]:
-        """Tell in the status line, instead of raising, what cannot be done; for the hand."""
-        try:
-            yield
-        except (ValueError, TypeError, IndexError, OSError) as error:
-            self._say(str(error))
-
     def fail(self, request: Any, error: Exception) -> None:
         """Take back prompts that could not be answered, and say why. Main thread only."""
         if isinstance(request, Chore):
@@ -255,7 +233,7 @@ class Drafting(Choices):
         self.leave()
         if self._draft.is_waiting and getattr(request, "prompts", None) is self._draft.prompts:
             if self._once_answered is not None:
-                self._once_answered, self.held_up = None, []
+                self._drop_commands()
             self._set_draft(self._history.take_back(self._draft))
         self._say(str(error) or type(error).__name__)
 
@@ -267,16 +245,16 @@ class Drafting(Choices):
             if self._hover.answer(request, answer):
                 self.hover_changed.emit()
         elif request.prompts is self._draft.prompts and self._draft.is_waiting:
-            self._set_draft(self._draft.answered(answer, self.preferred_rank))
+            self._set_draft(self._draft.answered(answer, self._in_force.preferred_rank))
             self._history.amend(self._draft)
             self._say_draft()
 
     # Inside
 
-    def _draft_on(self, plane: Plane) -> Draft:
+    def _draft_on(self, plane: Plane, draft: Draft | None = None) -> Draft:
         """Return the draft to add to: a new one, if the plane is another."""
-        plane = self._plane(plane)
-        return self._draft if self._draft.plane == plane else Draft(plane)
+        plane, draft = self._plane(plane), draft or self._draft
+        return draft if draft.plane == plane else Draft(plane)
 
     def _plane(self, plane: Plane) -> tuple[int, ...]:
         """Return a plane of the image, by default the one shown."""
@@ -297,13 +275,13 @@ class Drafting(Choices):
 
     def _resume(self, draft: Draft, wait: bool, step: float | None = None) -> None:
         """Go on with a draft; it is answered, if it is not yet: at once, if hovering has asked."""
-        draft, known = draft.written_into(self._target.layer), None
+        draft, known = draft.written_into(self._target.layer).restored(), None
         if draft.is_waiting:
             request = self._request(draft, self.step_now if step is None else step)
             known = self._hover.answer_to(request)
         self.leave()
         if known is not None:
-            draft = draft.answered(known, self.preferred_rank)
+            draft = draft.answered(known, self._in_force.preferred_rank)
             self._history.amend(draft)
         self._set_draft(draft)
         self._say_draft()
@@ -312,15 +290,16 @@ class Drafting(Choices):
 
     def _request(self, draft: Draft, step: float | None, *, is_hover: bool = False) -> Request:
         """Return the question that a draft puts."""
+        chosen = self._wished if is_hover else self._in_force
         return Request(
             self._predictor,
             draft.prompts,
             draft.plane,
             is_hover=is_hover,
-            others=self._target.others(draft.label, self.neighbors),
-            rank=self.preferred_rank,
+            others=self._target.others(draft.label, chosen.overlap, chosen.neighbors),
+            rank=chosen.preferred_rank,
             step=step,
-            object_diameter=self.object_diameter,
+            object_diameter=chosen.object_diameter,
         )
 
     def _answer(self, request: Request, wait: bool) -> None:
@@ -350,10 +329,6 @@ class Drafting(Choices):
         self._draft = draft
         self.draft_changed.emit()
 
-    def _say(self, text: str) -> None:
-        self.status = text
-        self.status_changed.emit(text)
-
     def _say_draft(self) -> None:
         label = self.next_label if self.is_counted and self.n_ids_left != 0 else None
         text = NO_IMAGE if self.image is None else self._draft.describe(label)
@@ -373,10 +348,6 @@ class Drafting(Choices):
     def _on_step(self) -> None:
         if not self._draft.is_empty and not self._draft.is_waiting:
             self._say_draft()
-
-    @abstractmethod
-    def take_over(self) -> None:
-        """Have answered what nobody is left to answer."""
 
     @abstractmethod
     def accept(self, request: Any, answer: Any) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 
 from napari_sam.labels.objects import ObjectTable
+from napari_sam.labels.point_of_no_return import PointOfNoReturn
 from napari_sam.labels.recovery import Recovery, find_recovery
 from napari_sam.labels.save import SavedLabels, open_saved, save_labels
 from napari_sam.labels.widen import widen_arrays, widen_saved, wider_type
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 
     from napari_sam.image import Image
     from napari_sam.widgets.kept_labels import KeptLabels
+
+OPENED = """\
+# As they were before: what follows has been written into them since.
+session.open_labels({!r})"""
+RECOVERED = """\
+# What an earlier session had left when it ended in a crash, if it is still there.
+session.recover()"""
 
 
 class Filing(Drafting):
@@ -111,15 +119,17 @@ class Filing(Drafting):
         """
         kept = self._kept
         make: Any
+        point = PointOfNoReturn()
         if kept.saved is None:
             make = partial(widen_arrays, kept.shown.levels)
         else:
-            make = partial(widen_saved, kept.saved)
+            make = partial(widen_saved, kept.saved, point)
         wider_type(kept.shown.dtype)
         self._is_widening = True
         kept.follow()
         take = partial(self._take_wider, kept, kept.shown.array)
-        self._have_done(Chore(make, take, partial(self._end_widening, kept)), wait)
+        give_up = partial(self._end_widening, kept)
+        self._have_done(Chore(make, take, give_up, point.call_off), wait)
 
     # After a crash
 
@@ -131,6 +141,9 @@ class Filing(Drafting):
     @in_order
     def recover(self) -> None:
         """Make these objects again in a new labels layer."""
+        self.adopt_image()
+        if (looking := self.look_for_recovery()) is not None:
+            looking.do()
         recovery, layer = self._recovery, self._source.layer
         if recovery is None or layer is None:
             self._say("There is nothing to recover.")
@@ -139,6 +152,7 @@ class Filing(Drafting):
         labels = self._target.recover(self.viewer, layer, self._predictor.image, recovery)
         self._recovery = None
         self.labels = labels
+        self._kept.came_by = RECOVERED
         self.objects_changed.emit(None)
         self._say(f"Recovered {recovery.n_objects:,} objects in '{labels.name}'.")
 
@@ -184,7 +198,7 @@ class Filing(Drafting):
         if self._source.layer is not image_layer:
             return
         layer = labels_on_disk(saved, image_layer)
-        self._target.adopt(layer, saved)
+        self._target.adopt(layer, saved).came_by = OPENED.format(str(saved.path))
         insert_above(self.viewer, image_layer, layer)
         self.labels = layer
         self.objects_changed.emit(None)

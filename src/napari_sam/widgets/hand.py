@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from napari_sam.widgets.review import Review
     from napari_sam.widgets.scene import Scene
     from napari_sam.widgets.segment_session import SegmentSession
+    from napari_sam.widgets.spot import Spot
 
 
 class Hand:
@@ -81,8 +83,10 @@ class Hand:
         ValueError
             If there is none.
         """
-        session, spot = self.session, self.cursor.spot
-        draft = session.draft
+        self.session.in_turn(partial(self._delete_at, self.cursor.spot))
+
+    def _delete_at(self, spot: Spot | None) -> None:
+        session, draft = self.session, self.session.draft
         if draft.label is not None:
             session.delete(draft.label, plane=draft.plane)
         elif spot and (label := session.object_at(spot.y, spot.x, plane=spot.plane)):

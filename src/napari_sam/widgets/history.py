@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from napari.layers import Labels
+
+    from napari_sam.labels.edit import Edit
     from napari_sam.widgets.draft import Draft
     from napari_sam.widgets.written import PackedWritten, Written
 
@@ -98,6 +101,22 @@ class History:
         """The step that `redo` moves over."""
         return self._undone[-1] if self._undone else None
 
+    def n_steps_to(self, edit: Edit, layer: Labels) -> int:
+        """Return how many steps to move so that the last one changes pixels as an edit does.
+
+        Forward, or backward if that is below 0; 0, if the next one on neither way that changes
+        labels does so.
+        """
+        for n, step in enumerate(reversed(self._undone), 1):
+            if step.written:
+                if _is_it(step, edit, layer):
+                    return n
+                break
+        for n, step in enumerate(reversed(self._done), 1):
+            if step.written:
+                return -n if _is_it(step, edit, layer, backward=True) else 0
+        return 0
+
     def undo(self) -> None:
         """Move to before the last step; the caller has taken back what it changed."""
         self._undone.append(self._done.pop())
@@ -119,3 +138,11 @@ class History:
         """Forget everything."""
         self._done.clear()
         self._undone.clear()
+
+
+def _is_it(step: Step, edit: Edit, layer: Labels, *, backward: bool = False) -> bool:
+    """Whether a step changes labels as an edit does; `backward`: whether its undoing does."""
+    if len(step.written) != 1 or step.written[0].layer is not layer:
+        return False
+    done = step.written[0].unpacked().change.edit
+    return done is not None and edit.puts_the_same(done.inverse() if backward else done)

@@ -36,7 +36,7 @@ class Hover:
         if self._answered is None:
             return None
         asked, candidates = self._answered
-        return candidates if asked.asks_as(request) and not candidates.is_cut else None
+        return candidates if asked.asks_as(request) and not candidates.is_tentative else None
 
     def end(self) -> bool:
         """Forget all; tells whether there was anything."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,10 +58,17 @@ class HoverOutline:
     changed = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer = viewer
+        self._viewer_ref = weakref.ref(viewer)  # which is what keeps this
         self.shown: Outline | None = None
         for event in (viewer.scene.camera.events, viewer.dims.events):
             event.connect(self._on_view)
+
+    @property
+    def _viewer(self) -> ViewerModel:
+        viewer = self._viewer_ref()
+        if viewer is None:
+            raise RuntimeError("The viewer of this outline is gone.")
+        return viewer
 
     def show(
         self, image_layer: ImageLayer, mask: Mask, plane: tuple[int, ...], positive: bool
@@ -86,7 +94,9 @@ class HoverOutline:
             return []
         if current_plane(viewer, outline.layer) != outline.plane:
             return []
-        return [to_screen(viewer, outline.layer, line, canvas_size) for line in outline.lines]
+        ends = np.cumsum([len(line) for line in outline.lines])[:-1]
+        points = np.concatenate(outline.lines)
+        return np.split(to_screen(viewer, outline.layer, points, canvas_size), ends)
 
     def _on_view(self) -> None:
         if self.shown is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,7 @@ from psygnal import Signal
 from napari_sam.labels import LabelIds
 from napari_sam.labels.change import Change
 from napari_sam.labels.edit import Edit, painted_edits
-from napari_sam.labels.objects import ObjectRecord, ObjectTable
+from napari_sam.labels.objects import Key, ObjectRecord, ObjectTable
 from napari_sam.labels.recount import edited_parts
 from napari_sam.labels.recovery import Recovery, new_recovery
 from napari_sam.labels.store import ObjectStore
@@ -45,8 +46,8 @@ class KeptLabels:
     ----------
     saved : SavedLabels or None
         None: in memory.
-    first_name : str
-        Of the layer, when it came; it may have been renamed since.
+    came_by : str
+        Python that made the layer; "" if it was neither opened nor recovered here.
     is_made_here : bool
         Whether this program has made it, empty, so that its changes are all there is to it.
     is_closed : bool
@@ -55,6 +56,9 @@ class KeptLabels:
 
     painted = Signal(object, object)
     """Emitted with the `Change` that the user has painted by hand, and the layer."""
+
+    taken_back = Signal(object, object)
+    """Emitted with what napari's own undo or redo has changed, a list of `Edit`, and the layer."""
 
     replaced = Signal()
     """Emitted when somebody else has set other data."""
@@ -65,17 +69,24 @@ class KeptLabels:
         self._layer = weakref.ref(layer)
         self._objects = objects or ObjectStore()
         self._ids: LabelIds | None = None
-        self._highest_painted = 0
+        self._begin()
         self._is_counting = False
         self._recovery: Recovery | None = None
         self._followed: list[Change] | None = None
         self._unnoted: list[Change] = []
         self.saved = saved
-        self.first_name = layer.name
+        self.came_by = ""
         self.is_made_here = self.is_closed = False
         layer.events.paint.connect(self._on_paint)
         layer.events.data.connect(self._on_data)
         hear_undo(layer, self._on_taken_back)
+
+    def _begin(self) -> None:
+        """Nothing has been painted by hand so far."""
+        self._highest_painted = 0
+        self._n_painted: Counter[int] = Counter()
+        self._n_when_freed: dict[int, int] = {}
+        self._ended: dict[Key, ObjectRecord] = {}
 
     @property
     def layer(self) -> Labels:
@@ -147,8 +158,25 @@ class KeptLabels:
 
     def free(self, highest: int, n: int) -> None:
         """Give the `n` highest ids again, unless others have been given or painted since."""
+        for label in range(highest - n + 1, highest + 1):
+            self._n_when_freed[label] = self._n_painted[label]
         if self.ids.highest == highest:
             self.set_highest(max(highest - n, self._highest_painted))
+
+    def check_free(self, highest: int, n: int) -> None:
+        """Refuse to give `n` ids to the objects they were freed of, if one has been painted since.
+
+        Raises
+        ------
+        ValueError
+            If so.
+        """
+        for label in range(highest - n + 1, highest + 1):
+            if self._n_painted[label] > self._n_when_freed.get(label, self._n_painted[label]):
+                raise ValueError(
+                    f"Object {label} cannot come back: something else has been painted with its "
+                    f"number since. Take that back first, with Ctrl+Z in '{self.layer.name}'."
+                )
 
     # Where it lies
 
@@ -231,11 +259,20 @@ class KeptLabels:
             self._highest_painted = max(self._highest_painted, int(np.max(after, initial=0)))
             if self._ids is not None:
                 self._ids.use(self._highest_painted)
-            self._take_painted(painted_edits(where, before, after))
+            edits = list(painted_edits(where, before, after))
+            for part in (part for edit in edits for part in edited_parts(edit)):
+                self._n_painted[int(part["label"])] += max(0, int(part["area"]))
+            self._take_painted(edits)
 
     def _on_taken_back(self, edits: list[Edit]) -> None:
         """Note what napari's own undo or redo has changed."""
+        for edit in edits:
+            for part in edited_parts(edit):
+                self._n_painted[int(part["label"])] += int(part["area"])
+            if self._ids is not None:
+                self._ids.use(int(np.max(edit.after, initial=0)))
         self._take_painted(edits)
+        self.taken_back.emit(edits, self.layer)
 
     def _take_painted(self, edits: Iterable[Edit]) -> None:
         """Bring all up to date with pixels that have been painted, and tell of it."""
@@ -248,16 +285,24 @@ class KeptLabels:
             self.painted.emit(done, self.layer)
 
     def _with_records(self, edit: Edit) -> Change:
-        """Return painting as a change that also says what becomes of the records."""
+        """Return painting as a change that also says what becomes of the records.
+
+        That of an object which is painted over comes back if all of the object does.
+        """
         drop: tuple[ObjectRecord, ...] = ()
         put: tuple[ObjectRecord, ...] = ()
         for part in edited_parts(edit):
-            record = self.table.get(int(part["label"]), tuple(part["plane"].tolist()))
+            key = int(part["label"]), tuple(part["plane"].tolist())
+            record = self.table.get(*key)
             if record is None:
+                ended = self._ended.pop(key, None)
+                put += (ended,) if ended and ended.area == part["area"] else ()
                 continue
             drop += (record,)
             area = record.area + int(part["area"])
-            if area > 0:
+            if area <= 0:
+                self._ended[key] = record
+            else:
                 (y0, x0, y1, x1), (v0, u0, v1, u1) = record.box, part["box"].tolist()
                 box = (min(y0, v0), min(x0, u0), max(y1, v1), max(x1, u1))
                 put += (replace(record, area=area, box=box),)
@@ -281,7 +326,7 @@ class KeptLabels:
         """Begin anew with other data."""
         self.close()
         self._objects, self._ids, self.saved = ObjectStore(), None, None
-        self._highest_painted = 0
+        self._begin()
         self.is_made_here = self.is_closed = self._is_counting = False
         self.replaced.emit()
 

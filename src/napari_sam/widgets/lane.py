@@ -81,6 +81,12 @@ class Lane(QObject):
         if self._current is None:
             self._start()
 
+    def drop_waiting(self) -> list[Work]:
+        """Forget the work that waits, and return it; what is going on is done."""
+        dropped = list(self._waiting)
+        self._waiting.clear()
+        return dropped
+
     def abandon(self) -> None:
         """Forget all work, so that the next need not wait; what is going on ends unheard."""
         self.stop()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_sam.widgets.chore import Chore
 from napari_sam.widgets.lane import Lane, Work
 from napari_sam.widgets.links import Links
 from napari_sam.widgets.predictor import Predictor, Request
@@ -51,15 +52,19 @@ class Lanes(QObject):
         self._docks.add(dock)
 
     def leave(self, dock: object) -> None:
-        """Work for one dock less; without any, all work is dropped."""
+        """Work for one dock less; without any, all work is dropped that can be called off."""
         self._docks.discard(dock)
         if self._docks:
             return
         self._links.cut()
-        works = [work for lane in self._all for work in lane.works]
+        dropped: list[Work] = []
         for lane in self._all:
-            lane.abandon()
-        for work in works:
+            if isinstance(lane.current, Chore) and not lane.current.call_off():
+                dropped += lane.drop_waiting()
+            else:
+                dropped += lane.works
+                lane.abandon()
+        for work in dropped:
             self._session.drop(work)
 
     def do(self, work: Work) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -118,9 +119,16 @@ def unit_factors(source: Sequence[Any], target: Sequence[Any]) -> np.ndarray:
 
 def world_frame(viewer: ViewerModel, layer: ImageLayer) -> Frame:
     """Return the frame from the viewer's world, its last axes, to the pixels of a layer."""
-    world_units = viewer.layers.extent.units
-    factors = 1.0 if world_units is None else unit_factors(world_units, layer.units)
-    return Frame.between(np.eye(layer.ndim + 1), data_to_world(layer), unit_factors=factors)
+    return _world_frame(data_to_world(layer).tobytes(), viewer.layers.extent.units, layer.units)
+
+
+@lru_cache(maxsize=16)  # a move of the mouse asks several times
+def _world_frame(
+    to_world: bytes, world_units: tuple[Any, ...] | None, units: tuple[Any, ...]
+) -> Frame:
+    factors = 1.0 if world_units is None else unit_factors(world_units, units)
+    matrix = np.frombuffer(to_world).reshape(len(units) + 1, -1)
+    return Frame.between(np.eye(len(matrix)), matrix, unit_factors=factors)
 
 
 def layer_frame(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -150,9 +151,13 @@ class Mouse:
             return
         self._hand.wake_keys()
         spot = Spot(*to_pixel(viewer, session.image, event.position))
+        session.in_turn(partial(self._click_at, spot, positive))
+
+    def _click_at(self, spot: Spot, positive: bool) -> None:
+        """Add a point, or take away the one that is there."""
+        session, draft, self._begun = self._session, self._session.draft, None
+        is_first = draft.label is None and (draft.is_empty or draft.is_void)
         index = point_at(session, spot)
-        is_first = session.draft.is_empty and session.draft.label is None
-        self._begun = spot if is_first else None
         if index is not None:
             session.remove_point(index, wait=False)
         elif is_first and positive and session.turbo and self._is_kept(spot):
@@ -160,6 +165,7 @@ class Mouse:
             self._late.start(QApplication.doubleClickInterval())
         else:
             session.click(spot.y, spot.x, positive, plane=spot.plane, wait=False)
+            self._begun = spot if is_first else None
 
     def _click_late(self) -> None:
         """Do the click that has turned out to be a single one."""
@@ -173,21 +179,25 @@ class Mouse:
         session = self._session
         if event.button != 1 or not self._is_free(session.viewer) or not self._is_on():
             return False
-        spot = spot_under(session, event)
-        if spot is None or (self._begun is None and not session.draft.is_empty):
-            return True
-        with session.telling():
-            label = session.object_at(spot.y, spot.x, plane=spot.plane)
-            if label:
-                self._forget_click()
-                session.reopen(label, near=(spot.y, spot.x), plane=spot.plane, wait=False)
+        if (spot := spot_under(session, event)) is not None:
+            with session.telling():
+                session.in_turn(partial(self._open_at, spot))
         return True
+
+    def _open_at(self, spot: Spot) -> None:
+        """Open the kept object at a place again, unless another one is being made there."""
+        session = self._session
+        if self._begun is None and not session.draft.is_empty:
+            return
+        if label := session.object_at(spot.y, spot.x, plane=spot.plane):
+            self._forget_click()
+            session.reopen(label, near=(spot.y, spot.x), plane=spot.plane, wait=False)
 
     def _forget_click(self) -> None:
         """Take back the click before, or do not even do it."""
         self._late.stop()
-        points = self._session.draft.prompts.points
-        if self._put_off is None and len(points) == 1:
+        begun, points = self._begun, self._session.draft.prompts.points
+        if begun is not None and len(points) and np.allclose(points[-1], (begun.y, begun.x)):
             self._session.undo(wait=False)
         self._put_off = self._begun = None
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QPointF, Qt
-from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
+from qtpy.QtCore import QPointF, QRectF, Qt
+from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF, QRegion
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow, QWidget
 
@@ -18,7 +18,8 @@ SHADOW = QColor(0, 0, 0, 110)
 class OutlineOverlay(QWidget):
     """Paints an outline; the mouse goes through it.
 
-    Qt lays it over the canvas as that was drawn last, which takes a third of drawing the canvas.
+    Qt lays it over the canvas as that was drawn last, which takes a third of drawing the canvas,
+    and paints only where lines were and are.
 
     Parameters
     ----------
@@ -31,6 +32,7 @@ class OutlineOverlay(QWidget):
     def __init__(self, canvas: QWidget, outline: HoverOutline) -> None:
         super().__init__(canvas)
         self._outline = outline
+        self._lines: list[QPolygonF] = []
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
         self.hide()
@@ -40,26 +42,36 @@ class OutlineOverlay(QWidget):
         canvas = self.parentWidget()
         if self._outline.shown is None or canvas is None:
             self.hide()
-        else:
-            self.setGeometry(canvas.rect())
-            self.show()
-            self.update()
+            return
+        self.setGeometry(canvas.rect())
+        before = self._touched()
+        self._lines = [
+            QPolygonF([QPointF(x, y) for x, y in line.tolist()])
+            for line in self._outline.on_screen((self.height(), self.width()))
+        ]
+        self.show()
+        self.update(before | self._touched())
+
+    def _touched(self) -> QRegion:
+        """Return the part of the canvas that the lines are in."""
+        box = QRectF()
+        for line in self._lines:
+            box |= line.boundingRect()
+        margin = SHADOW_WIDTH
+        box.adjust(-margin, -margin, margin, margin)
+        return QRegion((box & QRectF(self.rect())).toAlignedRect())
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Draw the lines where the image is now."""
+        """Draw the lines."""
         outline = self._outline.shown
         if outline is None:
             return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         color = COLORS[HOVER_EDGE if outline.positive else NEGATIVE_EDGE]
-        lines = [
-            QPolygonF([QPointF(x, y) for x, y in line.tolist()])
-            for line in self._outline.on_screen((self.height(), self.width()))
-        ]
         for pen in (QPen(SHADOW, SHADOW_WIDTH), QPen(QColor.fromRgbF(*color), WIDTH)):
             painter.setPen(pen)
-            for line in lines:
+            for line in self._lines:
                 painter.drawPolyline(line)
         painter.end()
 

@@ -166,7 +166,9 @@ class Predictor:
         embeddings = self._embeddings.get()
         if step is not None:
             step = fitting_step(embeddings, step)
-        window = first_window(embeddings, prompts, plane, step, object_diameter)
+        window = first_window(
+            embeddings, prompts, plane, step, object_diameter, is_preview=not follow
+        )
         if not embeddings.is_encoded(window):
             yield "Encoding this part of the image …"
         how: Any = {"follow": follow, "step": step, "object_diameter": object_diameter}

@@ -114,9 +114,7 @@ class Review(Listing):
         """
         label = self._current_label()
         neighbor = self._neighbor(label)
-        with self.session.as_one_step():
-            for plane, box in self._places(label).items():
-                self.session.delete(label, near=box, plane=plane)
+        self.session.delete(label, near=self._places(label))
         if neighbor is None:
             self._set_current(None)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_sam.labels.objects import ObjectTable
+
+
+Places: TypeAlias = Mapping[tuple[int, ...], Near]
+"""Planes that an object is on, and where it is on each."""
 
 
 class Revising(Filing):
@@ -80,21 +84,30 @@ class Revising(Filing):
         self._resume(draft, wait)
 
     @in_order
-    def delete(self, label: int, *, near: Near = None, plane: Plane = None) -> None:
-        """Make a kept object background on one plane; parameters as for `reopen`."""
-        plane = self._plane(plane)
-        written = self._target.delete(label, plane, near)
-        is_open = self._draft.label == label and self._draft.plane == plane
+    def delete(self, label: int, *, near: Near | Places = None, plane: Plane = None) -> None:
+        """Make a kept object background on one plane; parameters as for `reopen`.
+
+        On several planes, as one step, if `near` is a mapping from planes.
+        """
+        places = self._places(near, plane)
+        masks = {on: self._target.find(label, on, place) for on, place in places.items()}
+        is_open = self._draft.label == label and self._draft.plane in places
         after = self._draft.emptied() if is_open else self._draft
-        call = call_text("delete", label, near=near, plane=plane or None)
-        self._finish(written, after, call)
+        call = call_text("delete", label, **_where(near, places))
+        written: tuple[Written, ...] = ()
+        try:
+            for on, mask in masks.items():
+                written += (self._target.delete(label, on, mask),)
+        finally:  # what has been deleted when a disk refuses the rest can be undone
+            if written:
+                self._finish(written, after, call)
 
     @in_order
     def review(
         self,
         label: int,
         *,
-        near: Near | Mapping[tuple[int, ...], Near] = None,
+        near: Near | Places = None,
         plane: Plane = None,
         is_reviewed: bool = True,
     ) -> None:
@@ -102,11 +115,10 @@ class Revising(Filing):
 
         As one step for several planes, if `near` is a mapping from planes.
         """
-        places = near if isinstance(near, Mapping) else {self._plane(plane): near}
+        places = self._places(near, plane)
         written = self._target.review(label, places, is_reviewed)
-        place = {"near": near, "plane": plane or None}
-        call = call_text("review", label, **place, is_reviewed=is_reviewed)
-        self._finish(written, self._draft, call)
+        call = call_text("review", label, **_where(near, places), is_reviewed=is_reviewed)
+        self._finish((written,), self._draft, call)
 
     def kept_mask(self, label: int, *, near: Near = None, plane: Plane = None) -> Mask:
         """Return the pixels of a kept object on one plane; parameters as for `reopen`."""
@@ -122,22 +134,35 @@ class Revising(Filing):
 
     # Inside
 
+    def _places(self, near: Near | Places, plane: Plane) -> Places:
+        return near if isinstance(near, Mapping) else {self._plane(plane): near}
+
     def _finish(
         self,
-        written: Written,
+        written: tuple[Written, ...],
         after: Draft,
         call: str,
         choices: Mapping[str, str] | None = None,
     ) -> None:
         """Note what was written as a step, and tell everybody."""
         self.leave()
-        self._change(after, (written,), call, choices=choices)
+        self._change(after, written, call, choices=choices)
         if after is not self._draft:
             self._set_draft(after)
-        self._tell_change(written.change, written.layer)
-        self._say(written.says)
+        for one in written:
+            self._tell_change(one.change, one.layer)
+        elsewhere = f" The same on {len(written) - 1} more planes." * (len(written) > 1)
+        self._say(written[0].says + elsewhere)
 
     def _tell_change(self, change: Change, layer: Labels) -> None:
         self.layers_changed.emit()
         if layer is self._target.layer:
             self.objects_changed.emit(change)
+
+
+def _where(near: Near | Places, places: Places) -> dict[str, object]:
+    """Return the arguments that say where an object is, whatever plane is shown."""
+    if isinstance(near, Mapping):
+        return {"near": near}
+    [plane] = places
+    return {"near": near, "plane": plane or None}

@@ -185,8 +185,17 @@ class Scene:
             layers.remove(mirror.layer)
 
     def _show_or_hide(self) -> None:
-        """Hide all while there is no image for them to lie on; else leave them as they are."""
-        is_open = self.session.image is not None
+        """Hide all while there is no image for them to lie on; else leave them as they are.
+
+        But for their units, which are those of the image, seen or not: napari shows none, and warns
+        of it at each change, as long as those of any two layers differ.
+        """
+        image_layer = self.session.image
+        is_open = image_layer is not None
+        if image_layer is not None:
+            for layer in self.layers:
+                if layer.ndim == image_layer.ndim and layer.units != image_layer.units:
+                    layer.units = image_layer.units
         if is_open != self._is_open:
             self._is_open = is_open
             for layer in self.layers:

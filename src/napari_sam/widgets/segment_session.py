@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,13 +14,14 @@ from napari_sam.widgets.in_order import go_on, in_order
 from napari_sam.widgets.labels_layer import ShownLabels
 from napari_sam.widgets.predictor import Predictor, Request
 from napari_sam.widgets.revising import Revising
-from napari_sam.widgets.transcript import Code, Transcript, call_text
+from napari_sam.widgets.transcript import Chapter, Code, Transcript, call_text
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image as ImageLayer
     from napari.layers import Labels
 
+    from napari_sam.labels.edit import Edit
     from napari_sam.masks.knobs import Thresholds
     from napari_sam.masks.mask_table import MaskTable
     from napari_sam.widgets.written import AnyWritten
@@ -47,6 +47,7 @@ class SegmentSession(Revising):
         self._transcript = Transcript()
         viewer.layers.events.removed.connect(self._on_layer_removed)
         self._target.painted.connect(self._on_painted)
+        self._target.taken_back.connect(self._on_taken_back)
         self._target.replaced.connect(self._on_labels_data)
 
     # Keeping
@@ -70,12 +71,12 @@ class SegmentSession(Revising):
             return None
         choices = self._choices_as_python()
         labels = self._target.ensure_layer(self.viewer, layer, self._predictor.image)
-        written = self._target.write(labels, self._draft, self.model)
+        written = self._target.write(labels, self._draft, self.model, self._in_force.overlap)
         if not written.n_changed:
             self._say_unwritten()
             return None
         label = self._draft.label or written.label or None
-        self._finish(written, self._draft.emptied(), "commit()", choices)
+        self._finish((written,), self._draft.emptied(), "commit()", choices)
         return label
 
     @in_order
@@ -105,7 +106,7 @@ class SegmentSession(Revising):
             self._say("Nothing to write: other objects are there already, and they are kept.")
             return 0
         call = call_text("commit_all", Code(source or "table"), plane=plane or None)
-        self._finish(written, self._draft, call, choices)
+        self._finish((written,), self._draft, call, choices)
         return written.n_objects
 
     def find(
@@ -148,40 +149,42 @@ class SegmentSession(Revising):
     @in_order
     def undo(self, *, wait: bool = True) -> None:
         """Take back the last prompt, commit, deletion or review."""
-        if (step := self._history.last) is None:
+        if self._history.last is None:
             self._say("There is nothing to undo.")
             return
-        is_whole = self._repeat(self._target.undo, reversed(step.written))
-        self._history.undo()
-        self._resume(step.before, wait)
-        if not is_whole:
-            self._say(GONE)
+        self._move_back(wait)
 
     @in_order
     def redo(self, *, wait: bool = True) -> None:
-        """Do again what was undone last."""
+        """Do again what was undone last.
+
+        Raises
+        ------
+        ValueError
+            If something has been painted since with the number of the object that would come back.
+        """
         if (step := self._history.next) is None:
             self._say("There is nothing to do again.")
             return
-        is_whole = self._repeat(self._target.redo, step.written)
-        self._history.redo()
-        self._resume(step.after, wait)
-        if not is_whole:
-            self._say(GONE)
-
-    @contextmanager
-    def as_one_step(self) -> Iterator[None]:
-        """Make one step, for `undo`, of all commands in the block."""
-        n_before = len(self._history)
-        yield
-        self._history.join(n_before)
+        for written in step.written:
+            self._target.check_redo(written)
+        self._move_on(wait)
 
     def script(self) -> str:
         """Return Python that does again what has been done in this session by hand.
 
-        It opens the image and gives the same labels, if the model gives the same answers.
+        It opens the image and gives the same labels, if the model gives the same answers, and
+        labels that were opened are as they were then.
         """
-        return self._transcript.write(self.image, self._history.done)
+        return self._transcript.write(self._chapter(self.image))
+
+    def _chapter(self, layer: ImageLayer | None) -> Chapter | None:
+        """Return what is to be done again on an image."""
+        if layer is None:
+            return None
+        labels = self._choices_as_python()["labels"]
+        name = self._first_names.of(layer)
+        return Chapter(layer, name, self._history.done, self._openings, labels)
 
     # Work of others
 
@@ -232,6 +235,22 @@ class SegmentSession(Revising):
 
     # Inside
 
+    def _move_back(self, wait: bool) -> None:
+        if (step := self._history.last) is not None:
+            is_whole = self._repeat(self._target.undo, reversed(step.written))
+            self._history.undo()
+            self._resume(step.before, wait)
+            if not is_whole:
+                self._say(GONE)
+
+    def _move_on(self, wait: bool) -> None:
+        if (step := self._history.next) is not None:
+            is_whole = self._repeat(self._target.redo, step.written)
+            self._history.redo()
+            self._resume(step.after, wait)
+            if not is_whole:
+                self._say(GONE)
+
     def _repeat(self, way: Callable[[AnyWritten], Change], changes: Iterable[AnyWritten]) -> bool:
         """Take changes back, or make them again; return False if the labels of one are gone."""
         is_whole = True
@@ -266,7 +285,7 @@ class SegmentSession(Revising):
             self._change(draft, (), "clear()")
             self._resume(draft, wait=False)
             self._say(f"Object {label} is as it was.")
-        elif self.overlap == "erase":
+        elif self._in_force.overlap == "erase":
             self._say("There is nothing here to erase.")
         else:
             self._say("Nothing to write: other objects are there already, and the rule keeps them.")
@@ -290,12 +309,12 @@ class SegmentSession(Revising):
             self._ask_again(None, wait=False)
 
     def _open(self, layer: ImageLayer | None) -> None:
-        before = self._source.layer
+        before = self._chapter(self._source.layer)
         self._source.open(layer, self._on_image_data, self._on_image_move)
         if before is not None:
-            self._transcript.close(before, self._history.done)
+            self._transcript.close(before)
             self._forget_image()
-        self._once_answered, self.held_up = None, []
+        self._drop_commands()
         self._history.clear()
         self._resume(Draft(), wait=False)
 
@@ -304,7 +323,7 @@ class SegmentSession(Revising):
             self.image = None
         elif event.value is self._target.layer:
             self._history.clear()
-            self.labels = None
+            self._set_labels(None)
         self._target.close(event.value)
 
     def _on_image_data(self) -> None:
@@ -320,12 +339,26 @@ class SegmentSession(Revising):
     def _on_labels_data(self) -> None:
         """Forget what was done to other labels; take none, if these do not fit the image."""
         self._history.clear()
-        labels, self.labels = self.labels, None
+        labels = self.labels
+        self._set_labels(None)
         with self.telling():
-            self.labels = labels
+            self._check_labels(labels)
+            self._set_labels(labels)
 
     def _on_painted(self, done: Change, layer: Labels) -> None:
         self._tell_change(done, layer)
+
+    def _on_taken_back(self, edits: list[Edit], layer: Labels) -> None:
+        """Move in the history too, if napari has taken back, or done again, a step of it.
+
+        The pixels are as they are to be by then, so this is about records, ids and prompts.
+        """
+        if self.is_held_up or len(edits) != 1:
+            return
+        n = self._history.n_steps_to(edits[0], layer)
+        move = self._move_on if n > 0 else self._move_back
+        for _ in range(abs(n)):
+            move(wait=False)
 
     def _on_image_move(self) -> None:
         """Draw everything where the image is now."""

@@ -25,22 +25,31 @@ class Spot(NamedTuple):
 
 def spot_under(session: SegmentSession, event: Any) -> Spot | None:
     """Return where on the image a mouse event is; None outside the image, or in 3-D."""
-    nearest = spot_near(session, event)
-    if nearest is None or session.image is None:
+    spot = _spot(session, event)
+    nearest = _nearest(session, spot)
+    if spot is None or nearest is None:
         return None
-    spot = Spot(*to_pixel(session.viewer, session.image, event.position))
     is_inside = max(abs(spot.y - nearest.y), abs(spot.x - nearest.x)) <= 0.5
     return spot if is_inside else None
 
 
 def spot_near(session: SegmentSession, event: Any) -> Spot | None:
     """Return the pixel of the image that is nearest to a mouse event; None in 3-D."""
-    layer = session.image
-    if layer is None:
+    return _nearest(session, _spot(session, event))
+
+
+def _spot(session: SegmentSession, event: Any) -> Spot | None:
+    if session.image is None:
         return None
     try:
-        spot = Spot(*to_pixel(session.viewer, layer, event.position))
+        return Spot(*to_pixel(session.viewer, session.image, event.position))
     except ValueError:
+        return None
+
+
+def _nearest(session: SegmentSession, spot: Spot | None) -> Spot | None:
+    layer = session.image
+    if spot is None or layer is None:
         return None
     shape = layer.level_shapes[0] if layer.multiscale else layer.data.shape
     if not all(0 <= at < side for at, side in zip(spot.plane, shape, strict=False)):
@@ -52,7 +61,7 @@ def spot_near(session: SegmentSession, event: Any) -> Spot | None:
 
 def point_at(session: SegmentSession, spot: Spot) -> int | None:
     """Return the index of the point of the draft that lies under the cursor, if one does."""
-    draft, layer = session.draft, session.image
+    draft, layer = session.next_draft, session.image
     if layer is None or draft.plane != spot.plane or not len(draft.prompts.points):
         return None
     distances = np.hypot(*(draft.prompts.points - (spot.y, spot.x)).T)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from psygnal import Signal
@@ -52,12 +52,14 @@ class Target:
     painted = Signal(object, object)
     """Emitted with the `Change` that the user has painted by hand, and the layer."""
 
+    taken_back = Signal(object, object)
+    """Emitted with what napari's own undo or redo has changed, a list of `Edit`, and the layer."""
+
     replaced = Signal()
     """Emitted when the data of a labels layer have become others."""
 
     def __init__(self) -> None:
         self.layer: Labels | None = None
-        self._overlap: Overlap = "keep"
         self._kept: weakref.WeakKeyDictionary[Labels, KeptLabels] = weakref.WeakKeyDictionary()
         self._identity: str | None = None
 
@@ -70,17 +72,6 @@ class Target:
     def objects(self) -> ObjectTable:
         """What is known of the objects in the labels; empty, if there is no layer."""
         return ObjectTable() if self.kept is None else self.kept.table
-
-    @property
-    def overlap(self) -> Overlap:
-        """What happens to other objects under a new one: keep, replace or erase."""
-        return self._overlap
-
-    @overlap.setter
-    def overlap(self, rule: Overlap) -> None:
-        if rule not in get_args(Overlap):
-            raise ValueError(f"The overlap rule is {rule!r}; expected keep, replace or erase.")
-        self._overlap = rule
 
     @property
     def next_label(self) -> int:
@@ -116,7 +107,6 @@ class Target:
             kept.set_highest(0)
             kept.is_made_here = True
             insert_above(viewer, image_layer, self.layer)
-            kept.first_name = self.layer.name
             self._begin_journal()
         ShownLabels(self.layer).check(image)
         return self.layer
@@ -132,9 +122,11 @@ class Target:
         insert_above(viewer, image_layer, layer)
         return layer
 
-    def adopt(self, layer: Labels, saved: SavedLabels) -> None:
+    def adopt(self, layer: Labels, saved: SavedLabels) -> KeptLabels:
         """Know a layer that shows labels on disk."""
-        self._know(KeptLabels(layer, saved.objects, saved))
+        kept = KeptLabels(layer, saved.objects, saved)
+        self._know(kept)
+        return kept
 
     def identify(self, image_identity: str | None) -> None:
         """Take what tells the image from others; changes are noted for a crash from then on."""
@@ -146,9 +138,9 @@ class Target:
         if layer in self._kept:
             self._kept.pop(layer).close()
 
-    def others(self, own: int | None, are_negatives: bool) -> Others | None:
+    def others(self, own: int | None, overlap: Overlap, are_negatives: bool) -> Others | None:
         """Return the objects that a mask must leave alone; None if it need not."""
-        if self.layer is None or self._rule(self.layer) != "keep":
+        if self.layer is None or _rule(self.layer, overlap) != "keep":
             return None
         return Others(ShownLabels(self.layer).array, own or 0, are_negatives)
 
@@ -178,13 +170,13 @@ class Target:
             raise ValueError(f"There is no object {label} in '{layer.name}' any more.")
         return mask
 
-    def write(self, layer: Labels, draft: Draft, model: str) -> Written:
+    def write(self, layer: Labels, draft: Draft, model: str, overlap: Overlap) -> Written:
         """Write the object of a draft and show it; only boxes are read and written.
 
         A new one gets the next id; one opened again keeps its own. The layer's own switch *preserve
         labels* makes every rule "keep".
         """
-        mask, rule = draft.mask, self._rule(layer)
+        mask, rule = draft.mask, _rule(layer, overlap)
         if mask is None:
             raise ValueError("There is no mask to write.")
         if draft.old is None:
@@ -220,9 +212,8 @@ class Target:
         says = f"Kept {len(new):,} objects" if len(new) != 1 else f"Kept as object {first}"
         return self._apply(layer, Change((), put, edit), says, first + len(new) - 1, len(new))
 
-    def delete(self, label: int, plane: tuple[int, ...], near: Near) -> Written:
-        """Make an object background on one plane."""
-        mask = self.find(label, plane, near)
+    def delete(self, label: int, plane: tuple[int, ...], mask: Mask) -> Written:
+        """Make an object background on one plane, where its mask has been found."""
         layer: Any = self.layer
         edit = plan_removal(ShownLabels(layer), mask, label, plane=plane)
         gone = _there(self.objects.get(label, plane))
@@ -250,6 +241,16 @@ class Target:
         if written.n_objects:
             kept.free(written.label, written.n_objects)
         return done
+
+    def check_redo(self, written: AnyWritten) -> None:
+        """Refuse to `redo` if something has been painted with the id of an object since.
+
+        Raises
+        ------
+        ValueError
+            If so: the two would become one.
+        """
+        self._of(written.layer).check_free(written.label, written.n_objects)
 
     def redo(self, written: AnyWritten) -> Change:
         """Do again what `undo` took back, but for where something has been painted."""
@@ -291,9 +292,6 @@ class Target:
                     drop += (record,)
         return drop, put
 
-    def _rule(self, layer: Labels) -> Overlap:
-        return "keep" if layer.preserve_labels else self.overlap
-
     def _begin_journal(self) -> None:
         """Note changes of labels that this program has made, if it is known of which image."""
         if self._identity is not None and self.kept is not None and self.kept.is_made_here:
@@ -307,13 +305,21 @@ class Target:
     def _know(self, kept: KeptLabels) -> None:
         self._kept[kept.layer] = kept
         kept.painted.connect(self._on_painted)
+        kept.taken_back.connect(self._on_taken_back)
         kept.replaced.connect(self._on_replaced)
 
     def _on_painted(self, done: Change, layer: Labels) -> None:
         self.painted.emit(done, layer)
 
+    def _on_taken_back(self, edits: list[Edit], layer: Labels) -> None:
+        self.taken_back.emit(edits, layer)
+
     def _on_replaced(self) -> None:
         self.replaced.emit()
+
+
+def _rule(layer: Labels, overlap: Overlap) -> Overlap:
+    return "keep" if layer.preserve_labels else overlap
 
 
 def _written_mask(edit: Edit, label: int, mask: Mask) -> Mask:

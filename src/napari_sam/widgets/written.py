@@ -64,6 +64,16 @@ class PackedWritten:
         """Which layer was changed."""
         return self.rest.layer
 
+    @property
+    def label(self) -> int:
+        """The id that was given, the highest if several; 0 if none."""
+        return self.rest.label
+
+    @property
+    def n_objects(self) -> int:
+        """How many got an id."""
+        return self.rest.n_objects
+
     def packed(self) -> PackedWritten:
         """Return this."""
         return self

@@ -1,0 +1,107 @@
+"""Commands in the order in which they are given, though the answers come late."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from psygnal import Signal
+
+from napari_sam.widgets.choices import Choices
+from napari_sam.widgets.chosen import ASKS_ANEW
+from napari_sam.widgets.draft import NO_IMAGE, Draft
+from napari_sam.widgets.in_order import in_order
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Labels
+
+
+class Ordering(Choices):
+    """The part of a session that has commands and choices wait for those given before.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or ViewerModel
+        Kept by weak reference.
+    """
+
+    asked = Signal(object)
+    status_changed = Signal(str)
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__(viewer)
+        self._draft = Draft()
+        self.held_up: list[Callable[[], Any]] = []
+        self._once_answered: Callable[[], Any] | None = None
+        self.status = NO_IMAGE
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether commands are put off: there is something to do once the draft is answered."""
+        return self._once_answered is not None
+
+    @property
+    def is_deserted(self) -> bool:
+        """Whether nobody is left who answers what has been `asked`."""
+        return not len(self.asked)
+
+    @property
+    def next_draft(self) -> Draft:
+        """The draft that a command finds which is given now, as far as that is known.
+
+        An empty one, if the draft is kept as soon as it is answered.
+        """
+        return self._draft if self._once_answered is None else self._draft.emptied()
+
+    @in_order
+    def in_turn(self, action: Callable[[], Any]) -> None:
+        """Do something when all commands that were given before are done."""
+        action()
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Tell in the status line, instead of raising, what cannot be done; for the hand."""
+        try:
+            yield
+        except (ValueError, TypeError, IndexError, OSError) as error:
+            self._say(str(error))
+
+    @abstractmethod
+    def take_over(self) -> None:
+        """Have answered what nobody is left to answer."""
+
+    # Inside
+
+    def _say(self, text: str) -> None:
+        self.status = text
+        self.status_changed.emit(text)
+
+    def _drop_commands(self) -> None:
+        """Forget the commands that wait; what has been chosen meanwhile is chosen."""
+        self._once_answered, self.held_up = None, []
+        self._in_force = self._wished
+
+    def _choose(self, name: str, value: Any) -> None:
+        self._wished = replace(self._wished, **{name: value})
+        if self.is_held_up:
+            self.layers_changed.emit()
+        self._take_choice(name, value)
+
+    @in_order
+    def _take_choice(self, name: str, value: Any) -> None:
+        if value == getattr(self._in_force, name):
+            return
+        self._in_force = replace(self._in_force, **{name: value})
+        if name in ASKS_ANEW:
+            self._on_choice(asks_anew=True)
+        else:
+            self.layers_changed.emit()
+
+    @in_order
+    def _take_labels(self, layer: Labels | None) -> None:
+        self._check_labels(layer)  # it may be gone by now
+        self._set_labels(layer)

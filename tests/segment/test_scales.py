@@ -1,0 +1,164 @@
+"""At which scale an object is looked at: as its size asks, wherever that is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_sam.embedding import Embeddings
+from napari_sam.image import Intensity, open_image
+from napari_sam.masks import Mask
+from napari_sam.prompts import MaskPrompt, Prompts
+from napari_sam.segment import segment_object
+
+from .conftest import BrightPartModel
+
+SIDE = 700
+CENTER = (352.0, 352.0)  # the middle of a tile
+CLICK = Prompts([CENTER])
+
+
+class PickyModel(BrightPartModel):
+    """Sure of itself only where objects measure what suits it."""
+
+    encodes_quickly = True
+    is_pleased_elsewhere = False
+
+    def decode(self, *args, **kwargs):
+        logits, scores = super().decode(*args, **kwargs)
+        middle = logits[0, logits.shape[1] // 2]
+        samples = 2 * np.sqrt((middle > 0).sum().item()) * 2 / np.sqrt(np.pi)
+        least, most = self.object_samples
+        is_pleased = (0.9 * least <= samples <= 1.1 * most) != self.is_pleased_elsewhere
+        return logits, scores * torch.tensor(1.0 if is_pleased else 0.5)
+
+
+def disc(diameter):
+    y, x = np.ogrid[:SIDE, :SIDE]
+    return np.hypot(y - CENTER[0], x - CENTER[1]) <= diameter / 2
+
+
+def embed(truth):
+    pixels = np.where(truth, np.uint8(255), np.uint8(0))
+    return Embeddings(open_image(pixels, intensity=Intensity((0,), (255,))), PickyModel())
+
+
+def box_of(truth):
+    y0, x0, y1, x1 = Mask.from_array(truth).box
+    return y0, x0, y1 - 1, x1 - 1
+
+
+@settings(max_examples=12, deadline=None)
+@given(diameter=st.floats(9, 250), hint=st.sampled_from(["none", "diameter", "box"]))
+def test_objects_of_any_size_are_found_alike(diameter, hint):
+    truth = disc(diameter)
+    embeddings = embed(truth)
+    prompts = Prompts(box=box_of(truth)) if hint == "box" else CLICK
+    told = diameter if hint == "diameter" else None
+    found = segment_object(embeddings, prompts, object_diameter=told)
+    assert found.best.iou(Mask.from_array(truth)) > 0.85
+    least, most = embeddings.model.object_samples
+    assert found.window.step == 1 / 8 or diameter / found.window.step > 0.9 * least
+    assert hint == "box" or diameter / found.window.step < 1.1 * most
+    assert embeddings.model.n_encoded <= 5
+
+
+@pytest.mark.parametrize(
+    ("diameter", "step", "note"),
+    [
+        (9, 0.5, "window magnified 2 times (object is small)"),
+        (20, 1, ""),
+        (50, 2, "window at half resolution (object is large)"),
+    ],
+)
+def test_a_click_looks_twice_if_the_first_look_was_not_the_right_one(diameter, step, note):
+    embeddings = embed(disc(diameter))
+    found = segment_object(embeddings, CLICK)
+    assert (found.window.step, found.note) == (step, note)
+    assert embeddings.model.n_encoded == (1 if step == 1 else 2)
+
+
+@pytest.mark.parametrize("diameter", [9, 50])
+def test_the_better_of_two_scales_counts(diameter):
+    embeddings = embed(disc(diameter))
+    embeddings.model.is_pleased_elsewhere = True
+    found = segment_object(embeddings, CLICK)
+    assert embeddings.model.n_encoded == 2
+    assert found.window.step == 1
+    assert found.best.predicted_iou == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "options"),
+    [
+        (CLICK, {"object_diameter": 20}),
+        (CLICK, {"step": 1}),
+        (CLICK, {"follow": False}),
+        (Prompts([CENTER, (353, 353)]), {}),
+        (Prompts([CENTER, (310, 310)], [1, 0]), {}),
+        (Prompts(box=box_of(disc(9))), {"step": 1}),
+    ],
+)
+def test_one_look_is_enough_for_all_but_a_click_alone(prompts, options):
+    embeddings = embed(disc(9))
+    found = segment_object(embeddings, prompts, **options)
+    assert embeddings.model.n_encoded == 1
+    assert found.window.step == 1
+
+
+@pytest.mark.parametrize("diameter", [9, 50])
+def test_nobody_waits_twice_for_a_model_that_takes_long(diameter):
+    embeddings = embed(disc(diameter))
+    embeddings.model.encodes_quickly = False
+    found = segment_object(embeddings, CLICK)
+    assert embeddings.model.n_encoded == found.window.step == 1
+    assert not segment_object(embeddings, CLICK, follow=False).is_tentative
+    other = 0.5 if diameter == 9 else 2
+    embeddings.features(embeddings.window_at(*CENTER, step=other))
+    assert segment_object(embeddings, CLICK, follow=False).is_tentative
+    assert segment_object(embeddings, CLICK).window.step == other
+
+
+@pytest.mark.parametrize("diameter", [9, 20, 50, 150])
+def test_a_preview_tells_whether_a_click_might_answer_otherwise(diameter):
+    embeddings = embed(disc(diameter))
+    preview = segment_object(embeddings, CLICK, follow=False)
+    assert embeddings.model.n_encoded == 1
+    assert preview.is_tentative == (segment_object(embeddings, CLICK).window != preview.window)
+
+
+def test_a_small_box_is_looked_at_magnified_and_waited_for_only_when_it_is_drawn():
+    embeddings, prompts = embed(disc(9)), Prompts(box=box_of(disc(9)))
+    preview = segment_object(embeddings, prompts, follow=False)
+    assert (preview.window.step, preview.is_tentative) == (1, True)
+    found = segment_object(embeddings, prompts)
+    assert (found.window.step, found.is_tentative) == (0.5, False)
+    preview = segment_object(embeddings, prompts, follow=False)
+    assert (preview.window.step, preview.is_tentative) == (0.5, False)
+
+
+def test_a_box_knows_better_than_what_was_said_of_objects():
+    embeddings, prompts = embed(disc(9)), Prompts(box=box_of(disc(9)))
+    assert segment_object(embeddings, prompts, object_diameter=300).window.step == 0.5
+    wide = Prompts(box=(342, 342, 362, 362))
+    assert segment_object(embeddings, wide, object_diameter=1).window.step == 1
+
+
+def test_corrections_stay_at_the_scale_that_a_small_object_was_found_at():
+    embeddings = embed(disc(9))
+    found = segment_object(embeddings, CLICK)
+    more = CLICK.with_mask(found.best.logits).with_point(350, 354)
+    again = segment_object(embeddings, more)
+    assert again.window == found.window
+    far = more.with_point(382, 382)  # so it is larger than it seemed
+    assert segment_object(embeddings, far).window.step == 1
+
+
+@pytest.mark.parametrize("mask", [np.ones((90, 90), bool), np.zeros((9, 9), bool)])
+def test_an_earlier_mask_that_is_large_or_empty_magnifies_nothing(mask):
+    embeddings = embed(disc(20))
+    prompts = CLICK.with_mask(MaskPrompt.from_mask(mask, 307, 307))
+    assert segment_object(embeddings, prompts).window.step >= 1
