@@ -13,11 +13,13 @@ from typer.testing import CliRunner
 
 from napari_sam import cli
 from napari_sam.model import Features, Model, load_model
+from napari_sam.train import empty_tiles, recordings, scales
 from napari_sam.train.automatic import fitting_step, richest_square
 from napari_sam.train.baselines import GradientWatershed, otsu_watershed
 from napari_sam.train.clicks import Answer, click_object, iou, largest_error
 from napari_sam.train.contact_sheet import COLUMNS, TILE, ZOOM, Example, contact_sheet
 from napari_sam.train.evaluate import (
+    MEASURES,
     evaluate_automatic,
     evaluate_planes,
     parse_modes,
@@ -25,8 +27,9 @@ from napari_sam.train.evaluate import (
     spread,
 )
 from napari_sam.train.planes import LabeledPlane
-from napari_sam.train.report import PROMPTS, Report, markdown_table
+from napari_sam.train.report import PROMPTS, Report, worse_after
 from napari_sam.train.scores import instance_scores
+from napari_sam.train.tables import markdown_table
 
 
 def discs(shape: tuple[int, int] = (120, 150), radius: int = 9) -> LabeledPlane:
@@ -180,7 +183,7 @@ def test_an_example_at_the_border_keeps_the_click_in_place() -> None:
 
 def test_in_domain_means_leave_out_what_is_unknown(tmp_path: Path) -> None:
     def row(n: float, value: float) -> dict[str, float]:
-        return {"objects": n, **dict.fromkeys(PROMPTS[1:], value)}
+        return {"objects": n, **dict.fromkeys((*MEASURES, "correlation"), value)}
 
     results = {"a": {"nano": row(3, 0.5)}, "b": {"nano": row(1, 0.7)}, "c": {"nano": row(9, 0)}}
     results["b"]["nano"]["correlation"] = float("nan")
@@ -188,10 +191,18 @@ def test_in_domain_means_leave_out_what_is_unknown(tmp_path: Path) -> None:
     assert table[4] == "| **in-domain mean** | nano | 4 |" + " 0.600 |" * 5 + " 0.500 |"
     assert table[5].startswith("| c (out of domain) | nano | 9 |")
 
-    Report({"a"}, results, {}).save(tmp_path / "new" / "folder")
+    results["a"]["nano"]["clicks4"] = 0.25
+    Report({"a"}, results).save(tmp_path / "new" / "folder")
     saved = json.loads((tmp_path / "new" / "folder" / "figures.json").read_text())
     assert saved["prompts"]["b"]["nano"]["correlation"] is None
     assert saved["prompts"]["a"]["nano"]["point"] == 0.5
+    assert "| click 4: -0.250 |" in (tmp_path / "new" / "folder" / "figures.md").read_text()
+
+
+def test_whether_more_clicks_help() -> None:
+    better = {"point": 0.5, **{f"clicks{n}": 0.5 + n / 100 for n in range(2, 9)}}
+    assert worse_after(better) == "never"
+    assert worse_after(better | {"clicks8": 0.4}) == "click 8: -0.170"
 
 
 def test_modes() -> None:
@@ -209,19 +220,30 @@ def test_items_are_spread() -> None:
     assert spread([], 5) == []
 
 
-def test_the_command_writes_tables_figures_and_pictures(tmp_path: Path) -> None:
+def test_the_command_writes_tables_figures_and_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = {"objects": 1, "point": 0.5, "box": 0.75, "point alone": 0.25}
+    monkeypatch.setattr(scales, "evaluate_scales", lambda *_: {"8 px": one, "16 px": one})
+    monkeypatch.setattr(recordings, "evaluate_recordings", lambda *_: {})
+    monkeypatch.setattr(empty_tiles, "KINDS", {"constant": empty_tiles.draw_constant})
     plane = discs((64, 160))
     image = (plane.image[..., 0] * 200).astype(np.uint8)
     (tmp_path / "images").mkdir()
     np.savez(tmp_path / "images" / "discs.npz", image_000=image, label_000=plane.labels[0])
     arguments = ["evaluate", tmp_path / "images", "--limit", 1, "--objects", 1]
     arguments += ["--modes", "watershed", "--save", tmp_path / "out"]
+    arguments += ["--scales", "--recordings", "--empty"]
     result = CliRunner().invoke(cli.app, [*map(str, arguments)])
     assert result.exit_code == 0, result.output
     figures = json.loads((tmp_path / "out" / "figures.json").read_text())
     assert set(figures["prompts"]["discs"]) == {"nano", "gradient watershed"}
     assert set(figures["automatic"]["discs"]) == {"watershed", "otsu"}
     assert figures["prompts"]["discs"]["nano"]["objects"] == 1
+    assert figures["scales"]["discs"]["16 px"] == one
+    assert "recordings" not in figures
+    assert figures["empty"]["constant"]["objects per tile"] == 0
+    assert "± 0.000 (point)" in result.output
     assert (tmp_path / "out" / "figures.md").read_text().strip() in result.output
     with Image.open(tmp_path / "out" / "discs.png") as sheet:
         assert sheet.width > 1000

@@ -163,7 +163,7 @@ def test_color_passes_and_gray_is_stretched() -> None:
 
 def test_an_interrupted_run_is_the_same_run(tmp_path: Path) -> None:
     sources = {"discs": [discs()]}
-    stages = (Stage(1, 64, 1, 0), Stage(2, 64, 2, 2), Stage(1, 96, 1, 2, True, cools=True))
+    stages = (Stage(1, 64, 1, 0), Stage(2, 64, 2, 2), Stage(1, 96, 1, 2, cools=True))
     whole = Trainer(sources, tmp_path / "whole", stages, n_workers=0)
     whole.run(save_every=1)
     first = Trainer(sources, tmp_path / "run", (*stages[:1], Stage(1, 64, 2, 2)), n_workers=0)

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from napari_sam.cli import embed, models, segment
-from napari_sam.cli.options import Checkpoint, ModelName
+from napari_sam.cli import embed, evaluate, models, segment
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 app.add_typer(models.app, name="models")
 app.command()(embed.embed)
 app.command()(segment.segment)
+app.command()(evaluate.evaluate)
 
 
 @app.callback()
@@ -46,52 +46,6 @@ def train(
         raise typer.Exit(130) from None
     size = export_weights(trainer.checkpoint, run / "nano.safetensors")
     typer.echo(f"{run / 'nano.safetensors'}: {size / 1e6:.1f} MB")
-
-
-@app.command()
-def evaluate(
-    images: Annotated[Path, typer.Argument(help="Folder of sources of labeled images.")],
-    model: ModelName = None,
-    checkpoint: Checkpoint = None,
-    trained_on: Annotated[
-        Path | None, typer.Option(help="Folder of the training images: what is in domain.")
-    ] = None,
-    modes: Annotated[
-        str | None,
-        typer.Option(
-            help="How to find all objects: grid (slow), seeds, watershed, or several, with commas "
-            "between them. By default all that the model can."
-        ),
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Planes of each source.")] = 10,
-    objects: Annotated[int, typer.Option(min=1, help="Objects to click on each plane.")] = 20,
-    save: Annotated[
-        Path | None,
-        typer.Option(help="Write tables, figures and pictures of objects into this folder."),
-    ] = None,
-) -> None:
-    """Compare masks from clicks, from boxes and of all objects with the truth, for each source."""
-    from napari_sam.model import load_model
-    from napari_sam.train.contact_sheet import contact_sheet
-    from napari_sam.train.evaluate import evaluate_source, parse_modes
-    from napari_sam.train.files import find_sources
-    from napari_sam.train.planes import read_planes
-    from napari_sam.train.report import Report
-
-    network = load_model(model, checkpoint=checkpoint)
-    chosen = parse_modes(modes, network)
-    known = {path.stem for path in find_sources(trained_on)} if trained_on else None
-    report = Report(known)
-    for path in find_sources(images):
-        found = evaluate_source(network, read_planes(path), chosen, limit, objects)
-        report.prompts[path.stem] = found.prompts
-        report.automatic[path.stem] = found.automatic
-        if found.examples:
-            report.sheets[path.stem] = contact_sheet(found.examples)
-        typer.echo(f"{path.stem}: done", err=True)
-    typer.echo(report.markdown())
-    if save:
-        report.save(save)
 
 
 def main() -> None:

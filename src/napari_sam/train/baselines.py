@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,9 +80,10 @@ class GradientWatershed:
         previous: Tensor | None = None,
     ) -> Answer:
         """Answer with one mask."""
-        gray = self.image.astype(np.float32).mean(axis=0)
-        y, x = np.indices(gray.shape)
-        seeds = np.zeros(gray.shape, np.int32)
+        points, labels = points or [], labels or []
+        part = self._part(points, box)
+        y, x = np.mgrid[part]
+        seeds = np.zeros(y.shape, np.int32)
         if box is not None:
             x0, y0, x1, y1 = box
             from_middle = np.maximum(
@@ -90,10 +92,29 @@ class GradientWatershed:
             )
             seeds[from_middle > 1] = 2
             seeds[from_middle < 0.3] = 1
-        for i, ((px, py), sign) in enumerate(zip(points or [], labels or [], strict=True)):
+        for i, ((px, py), sign) in enumerate(zip(points, labels, strict=True)):
             distance = np.hypot(x - px, y - py)
             if i == 0:
                 seeds[distance > self.reach] = 2
             seeds[distance <= CLICK_RADIUS] = 1 if sign else 2
-        gradient = sobel(ndimage.gaussian_filter(gray, 1))
-        return Answer((watershed(gradient, seeds) == 1)[None], np.ones(1, np.float32))
+        mask = np.zeros(self._gradient.shape, bool)
+        mask[part] = watershed(self._gradient[part], seeds) == 1
+        return Answer(mask[None], np.ones(1, np.float32))
+
+    @cached_property
+    def _gradient(self) -> NDArray[np.float32]:
+        gray = self.image.astype(np.float32).mean(axis=0)
+        gradient: NDArray[np.float32] = sobel(ndimage.gaussian_filter(gray, 1))
+        return gradient
+
+    def _part(self, points: list[Point], box: tuple[float, ...] | None) -> tuple[slice, slice]:
+        """Return rows and columns beyond which all is background."""
+        sides = [] if box is None else [(box[0] - 2, box[1] - 2, box[2] + 2, box[3] + 2)]
+        for i, (x, y) in enumerate(points):
+            around = CLICK_RADIUS if i else self.reach + 2
+            sides.append((x - around, y - around, x + around, y + around))
+        lowest, highest = np.min(sides, axis=0), np.max(sides, axis=0)
+        x0, y0 = np.maximum(np.floor(lowest[:2]), 0).astype(int).tolist()
+        x1, y1 = np.ceil(highest[2:]).astype(int).tolist()
+        height, width = self._gradient.shape
+        return slice(y0, min(y1 + 1, height)), slice(x0, min(x1 + 1, width))

@@ -136,9 +136,10 @@ def click_object(ask: Annotator, truth: NDArray[np.bool_]) -> ObjectResult:
 
 def center_point(region: NDArray[np.bool_]) -> Point:
     """(x, y) of the pixel deepest inside a region."""
-    depth = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
+    (box,) = ndimage.find_objects(region.astype(np.uint8))
+    depth = ndimage.distance_transform_edt(np.pad(region[box], 1))[1:-1, 1:-1]
     y, x = np.unravel_index(depth.argmax(), depth.shape)
-    return float(x), float(y)
+    return float(box[1].start + x), float(box[0].start + y)
 
 
 def largest_error(truth: NDArray[np.bool_], found: NDArray[np.bool_]) -> tuple[Point, int]:

@@ -17,10 +17,6 @@ from napari_sam.train.planes import MIN_AREA, LabeledPlane
 from napari_sam.train.synthetic import KINDS
 from napari_sam.train.targets import instance_targets
 
-SMALLEST, LARGEST = 10.0, 0.45
-"""Range to which a plane's median object is scaled, log-uniformly: the diameter in pixels of the
-crop, and as a share of the crop's side."""
-
 BACKGROUND_SHARE = 0.5
 """How many of the crops in which all objects are known have a prompt in their background."""
 
@@ -41,6 +37,8 @@ class Crops(Dataset[dict[str, Tensor]]):
     seed : int
     synthetic_share : float
         Share of the crops that are drawn by `synthetic.KINDS`.
+    diameters : (float, float)
+        Range to which a plane's median object is scaled, log-uniformly, in pixels of the crop.
     """
 
     sources: dict[str, list[LabeledPlane]]
@@ -48,6 +46,7 @@ class Crops(Dataset[dict[str, Tensor]]):
     n_objects: int
     seed: int
     synthetic_share: float = 0.4
+    diameters: tuple[float, float] = (10.0, 115.0)
     _reduced: dict[tuple[str, int, int], LabeledPlane] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
@@ -92,7 +91,7 @@ class Crops(Dataset[dict[str, Tensor]]):
             source = rng.choice(list(weights), p=list(weights.values()))
             index = int(rng.integers(len(self.sources[source])))
             plane = self.sources[source][index]
-            target = math.exp(rng.uniform(math.log(SMALLEST), math.log(LARGEST * self.size)))
+            target = math.exp(rng.uniform(*np.log(self.diameters)))
             smallest = 0.6 * self.size / max(plane.image.shape[:2])
             scale = min(max(target / plane.diameter, smallest, 1 / 8), 8)
             factor = 2 ** max(0, math.floor(math.log2(1 / scale)))

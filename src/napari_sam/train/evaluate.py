@@ -91,7 +91,9 @@ def evaluate_source(
 
 
 def parse_modes(text: str | None, model: Model) -> tuple[Mode, ...]:
-    """Return the modes named in a text such as ``"seeds,watershed"``; None: all that it can.
+    """Return the modes named in a text such as ``"seeds,watershed"``.
+
+    None: these two, which are quick, or the grid for a model without instance maps.
 
     Raises
     ------
@@ -99,7 +101,7 @@ def parse_modes(text: str | None, model: Model) -> tuple[Mode, ...]:
         If there is no such mode, or the model lacks what it needs.
     """
     if text is None:
-        return get_args(Mode) if model.has_instance_maps else ("grid",)
+        return ("seeds", "watershed") if model.has_instance_maps else ("grid",)
     names = [name.strip() for name in text.split(",")]
     if unknown := [name for name in names if name not in get_args(Mode)]:
         raise ValueError(

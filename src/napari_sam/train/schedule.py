@@ -15,21 +15,24 @@ class Stage:
         Length of the stage, side of the crops, crops per step.
     n_objects : int
         Objects to be prompted for in each crop; 0 trains the encoder by the instance head alone.
-    frozen_norm : bool
-        Normalize by the running statistics, as in use.
     rate : float
         Learning rate, after a warm-up.
     cools : bool
         Whether the learning rate falls to nothing over the stage.
+    synthetic_share : float
+        Share of the crops that are drawn, not cut from real images.
+    diameters : (float, float)
+        Range to which a plane's median object is scaled, log-uniformly, in pixels of the crop.
     """
 
     steps: int
     size: int
     n_crops: int
     n_objects: int
-    frozen_norm: bool = False
     rate: float = 1e-3
     cools: bool = False
+    synthetic_share: float = 0.4
+    diameters: tuple[float, float] = (10.0, 115.0)
 
     def learning_rate(self, steps_in_stage: int) -> float:
         """Rise over 150 steps, then stay, or fall linearly to a hundredth."""
@@ -40,9 +43,11 @@ class Stage:
 
 STAGES = (
     Stage(600, 256, 8, 0),
-    Stage(12000, 256, 6, 5),
-    Stage(2500, 512, 2, 8, frozen_norm=True, rate=6e-4, cools=True),
+    Stage(7000, 256, 6, 5),
+    Stage(3800, 256, 8, 4, cools=True, synthetic_share=0.25, diameters=(14.0, 90.0)),
 )
 """The encoder first learns to tell objects at every pixel, which is six times cheaper than prompts
 and gives the decoder something to look at. The rate then stays, so that the long stage may end
-whenever there is no more time (Hägele et al. 2024); the last one cools, at the size in use."""
+whenever there is no more time (Hägele et al. 2024). The last one cools, over more real images at
+the scales in use. Windows of 512 are answered as well as the crops of 256 are, so that no stage of
+larger crops is needed: a mask of theirs costs four times as much."""

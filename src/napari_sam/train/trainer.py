@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
@@ -108,7 +108,14 @@ class Trainer:
         partial.replace(self.checkpoint)
 
     def _batches(self, stage: Stage, last_step: int) -> Iterable[dict[str, Tensor]]:
-        crops = Crops(self.sources, stage.size, max(1, stage.n_objects), self.seed)
+        crops = Crops(
+            self.sources,
+            stage.size,
+            max(1, stage.n_objects),
+            self.seed,
+            stage.synthetic_share,
+            stage.diameters,
+        )
         return DataLoader(
             crops,
             batch_sampler=list(batch_keys(self.step, last_step, stage.n_crops)),
@@ -161,9 +168,6 @@ class Trainer:
             if self.step >= end:
                 continue
             self.net.train()
-            for module in self.net.modules():
-                if stage.frozen_norm and isinstance(module, nn.BatchNorm2d):
-                    module.eval()
             for batch in self._batches(stage, end):
                 self.log.add(self.update(batch, stage, self.step - (end - stage.steps)))
                 is_line = self.step % save_every == 0 or self.step == end
