@@ -21,7 +21,7 @@ TINY = TinyViTSize((8, 16, 24, 32), (1, 2, 2, 1), (1, 2, 3, 4), (3, 3, 3, 3))
     [
         (build_sam("vit", ViTSize(16, 4, 2, global_blocks=(1,)), SIZE, channels=32), 8),
         (build_mobile_sam("tiny", TINY, SIZE, channels=32), 6),
-        (Nano(), 12),
+        (Nano(), 11),
     ],
     ids=["ViT", "TinyViT", "nano"],
 )

@@ -7,6 +7,7 @@ import torch
 
 from napari_sam.model import Features
 from napari_sam.model.nano import MEAN, Nano
+from napari_sam.model.nano_encoder import ConvNorm
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +123,12 @@ def test_refuses_features_of_two_windows(nano: Nano, features: Features) -> None
     two = Features(tuple(torch.cat([m, m]) for m in features.maps))
     with pytest.raises(ValueError, match=r"embedding has shape \(2, .*expected \(1, any"):
         nano.decode(two, box=torch.zeros(1, 4))
+
+
+def test_in_use_a_normalization_is_part_of_its_convolution() -> None:
+    module = ConvNorm(5, 7, 3, stride=2).train()
+    for _ in range(20):
+        module(torch.randn(8, 5, 12, 12) * 3 + 1)
+    module.eval()
+    x = torch.randn(2, 5, 12, 12)
+    torch.testing.assert_close(module(x), module.norm(module.conv(x)), atol=1e-5, rtol=1e-5)

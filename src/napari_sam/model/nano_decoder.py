@@ -61,33 +61,39 @@ class PromptMaps(nn.Module):
     def forward(self, drawn: Tensor) -> Tensor:
         """(N, 5, 2h, 2w) drawn prompts → (N, C, h, w)."""
         drawn = drawn.contiguous(memory_format=torch.channels_last)
-        return self.conv2(F.gelu(self.conv1(drawn), approximate="tanh"))
+        return self.conv2(F.relu(self.conv1(drawn)))
 
 
 class MaskQuality(nn.Module):
-    """Predict the IoU of each mask from its token and from the pixels that it covers.
+    """Predict the IoU of each mask from its token and from what the pixels show where it lies.
 
-    Looking at the mask itself (Huang et al. 2019) ranks candidates better than the token alone.
+    Looking at the mask itself (Huang et al. 2019) ranks candidates better than the token alone: a
+    good mask has one kind of pixel inside, another just outside, and a sharp edge between them.
     """
 
-    def __init__(self, embed_dim: int, pixel_dim: int) -> None:
+    def __init__(self, embed_dim: int, pixel_dim: int, hidden_dim: int = 192) -> None:
         super().__init__()
-        self.lin1 = nn.Linear(embed_dim + 2 * pixel_dim + 3, 128)
-        self.lin2 = nn.Linear(128, 1)
+        self.lin1 = nn.Linear(embed_dim + 3 * pixel_dim + 4, hidden_dim)
+        self.lin2 = nn.Linear(hidden_dim, hidden_dim)
+        self.lin3 = nn.Linear(hidden_dim, 1)
 
     def forward(self, tokens: Tensor, logits: Tensor, pixels: Tensor) -> Tensor:
-        """Tokens (N, M, C), logits (N, M, h, w), pixels (N, C', h, w) → IoU (N, M)."""
-        inside = torch.sigmoid(logits).flatten(2)  # (N, M, hw)
-        pixels = pixels.flatten(2).transpose(1, 2)  # (N, hw, C')
-        area = inside.sum(-1, keepdim=True) + 1.0
+        """Tokens (N, M, C), logits (N, M, h, w), pixels (N, C', h, w) → logits of IoU (N, M)."""
+        inside = torch.sigmoid(logits)
         edge = inside * (1 - inside)
-        mean_inside = inside @ pixels / area
-        mean_edge = edge @ pixels / (edge.sum(-1, keepdim=True) + 1.0)
-        certainty = inside.square().sum(-1, keepdim=True) / area
-        edge_share = edge.sum(-1, keepdim=True) / area.sqrt()
-        scalars = torch.cat([certainty, edge_share, area.log() / 10], dim=-1)
-        seen = torch.cat([tokens, mean_inside, mean_edge, scalars], dim=-1)
-        return torch.sigmoid(self.lin2(F.gelu(self.lin1(seen), approximate="tanh"))).squeeze(-1)
+        around = F.max_pool2d(inside, 3, stride=1, padding=1) - inside
+        regions = torch.stack([inside, edge, around], 2).flatten(3)  # (N, M, 3, hw)
+        area = regions.sum(-1)
+        means = regions.flatten(1, 2) @ pixels.flatten(2).transpose(1, 2)  # (N, M · 3, C')
+        means = means.view(*regions.shape[:3], -1) / (area[..., None] + 1.0)
+        certainty = inside.square().sum((2, 3)) / (area[..., 0] + 1.0)
+        stability = (logits > 1).sum((2, 3)) / (logits > -1).sum((2, 3)).clamp(min=1)
+        size = area[..., 0].add(1.0)
+        edge_share = area[..., 1] / size.sqrt()
+        scalars = torch.stack([certainty, stability, edge_share, size.log() / 10], dim=-1)
+        seen = torch.cat([tokens, means.flatten(2), scalars], dim=-1)
+        hidden = F.relu(self.lin2(F.relu(self.lin1(seen))))
+        return self.lin3(hidden).squeeze(-1)
 
 
 class NanoMaskDecoder(nn.Module):
@@ -123,7 +129,7 @@ class NanoMaskDecoder(nn.Module):
         self.hypernetworks = nn.ModuleList(
             nn.Sequential(
                 nn.Linear(embed_dim, embed_dim),
-                nn.GELU("tanh"),
+                nn.ReLU(),
                 nn.Linear(embed_dim, 4 * pixel_dim),
             )
             for _ in range(self.N_MASKS)
@@ -196,11 +202,11 @@ class NanoMaskDecoder(nn.Module):
 
         pixels = pixels.view(n, height, width, -1).permute(0, 3, 1, 2)
         pixels = self.norm(self.upscale(pixels) + self.skip(detail))
-        pixels = pixels + self.mix(F.gelu(pixels, approximate="tanh"))
+        pixels = pixels + self.mix(F.relu(pixels))
         weights = torch.stack([net(tokens[:, i]) for i, net in enumerate(self.hypernetworks)], 1)
         quarters = weights.view(n, 4 * self.N_MASKS, -1) @ pixels.flatten(2)
         quarters = quarters.view(n, 4 * self.N_MASKS, 2 * height, 2 * width).float()
         logits = F.pixel_shuffle(quarters, 2)  # (N, 4, 4h, 4w)
 
         coarse = quarters.view(n, self.N_MASKS, 4, 2 * height, 2 * width).mean(2)
-        return logits, self.quality(tokens, coarse.detach(), pixels)
+        return logits, self.quality(tokens, coarse.detach(), pixels).sigmoid()

@@ -2,8 +2,8 @@
 
 Shapes are for windows of side S; features are kept channels-last, in which linear layers and
 convolutions are both fast on a CPU. The convolutional stages use batch normalization: unlike a
-normalization of each pixel it keeps how bright a pixel is, and unlike one of each window it does
-not depend on what else the window shows.
+normalization of each pixel it keeps how bright a pixel is, unlike one of each window it does not
+depend on what else the window shows, and in use it costs nothing.
 """
 
 from __future__ import annotations
@@ -23,59 +23,94 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+class ConvNorm(nn.Module):
+    """Convolution and batch normalization, in use a single convolution.
+
+    Once its statistics stand still, the normalization is a factor and an offset for each channel,
+    which the weights of the convolution take up.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False
+        )
+        self.norm = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) → (B, C', H / stride, W / stride)."""
+        conv, norm = self.conv, self.norm
+        if norm.training or norm.running_mean is None or norm.running_var is None:
+            return norm(conv(x))
+        factor = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        weight = conv.weight * factor[:, None, None, None]
+        offset = norm.bias - norm.running_mean * factor
+        return F.conv2d(x, weight, offset, conv.stride, conv.padding, groups=conv.groups)
+
+
 class PixelMLP(nn.Module):
-    """Two linear layers applied to every pixel of a (B, C, H, W) map."""
+    """Two linear layers applied to every pixel of a (B, C, H, W) map.
+
+    They need no bias, for what comes before and after them is normalized with one.
+    """
 
     def __init__(self, channels: int, expansion: int) -> None:
         super().__init__()
-        self.lin1 = nn.Linear(channels, channels * expansion)
-        self.lin2 = nn.Linear(channels * expansion, channels)
+        self.lin1 = nn.Linear(channels, channels * expansion, bias=False)
+        self.lin2 = nn.Linear(channels * expansion, channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → the same shape."""
         x = x.permute(0, 2, 3, 1)
-        return self.lin2(F.gelu(self.lin1(x), approximate="tanh")).permute(0, 3, 1, 2)
+        return self.lin2(F.relu(self.lin1(x), inplace=True)).permute(0, 3, 1, 2)
 
 
 class ConvBlock(nn.Module):
     """Depthwise convolution, normalization and pixel MLP with one residual (Liu et al. 2022)."""
 
-    def __init__(self, channels: int, kernel: int = 3, expansion: int = 3) -> None:
+    def __init__(self, channels: int, expansion: int) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)
-        self.norm = nn.BatchNorm2d(channels)
+        self.depthwise = ConvNorm(channels, channels, 3, groups=channels)
         self.mlp = PixelMLP(channels, expansion)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → the same shape."""
         give_way()
-        return x + self.mlp(self.norm(self.depthwise(x)))
+        return x + self.mlp(self.depthwise(x))
 
 
 class AttentionBlock(nn.Module):
-    """Global self-attention; a depthwise convolution tells positions (Chu et al. 2023).
+    """Attention of every cell to the whole window; a depthwise convolution tells positions.
 
-    Without a table of positions the block accepts a map of any size.
+    Without a table of positions (Chu et al. 2023) the block accepts a map of any size. Cells look
+    at means of 2 × 2 cells, a quarter as many as there are (Wang et al. 2022).
     """
 
-    def __init__(self, channels: int, n_heads: int, expansion: int = 4) -> None:
+    def __init__(self, channels: int, n_heads: int, expansion: int) -> None:
         super().__init__()
         self.n_heads = n_heads
         self.position = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
         self.norm1 = ChannelNorm(channels)
-        self.qkv = nn.Linear(channels, 3 * channels)
-        self.proj = nn.Linear(channels, channels)
+        self.q = nn.Linear(channels, channels, bias=False)
+        self.kv = nn.Linear(channels, 2 * channels, bias=False)
+        self.proj = nn.Linear(channels, channels, bias=False)
         self.norm2 = ChannelNorm(channels)
         self.mlp = PixelMLP(channels, expansion)
 
+    def split_heads(self, x: Tensor) -> Tensor:
+        """View (B, H, W, C) as (B, heads, HW, C / heads)."""
+        return x.flatten(1, 2).unflatten(2, (self.n_heads, -1)).transpose(1, 2)
+
     def attend(self, x: Tensor) -> Tensor:
-        """Mix all pixels of a (B, C, H, W) map."""
-        batch, channels, height, width = x.shape
-        tokens = x.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
-        qkv = self.qkv(tokens).unflatten(2, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(*qkv.unbind(0))  # (B, heads, HW, C / heads)
-        tokens = self.proj(mixed.transpose(1, 2).flatten(2))
-        return tokens.view(batch, height, width, channels).permute(0, 3, 1, 2)
+        """Mix all cells of a (B, C, H, W) map."""
+        height, width = x.shape[2:]
+        q = self.split_heads(self.q(x.permute(0, 2, 3, 1)))
+        k, v = self.kv(F.avg_pool2d(x, 2).permute(0, 2, 3, 1)).chunk(2, dim=3)
+        mixed = F.scaled_dot_product_attention(q, self.split_heads(k), self.split_heads(v))
+        mixed = self.proj(mixed.transpose(1, 2).flatten(2))  # (B, HW, C)
+        return mixed.unflatten(1, (height, width)).permute(0, 3, 1, 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → the same shape."""
@@ -85,21 +120,13 @@ class AttentionBlock(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
-def downsample(in_channels: int, out_channels: int) -> nn.Sequential:
-    """Halve the resolution."""
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(out_channels),
-    )
-
-
 class NanoImageEncoder(nn.Module):
     """(B, 3, S, S) normalized windows → embedding (B, 128, S/8, S/8), detail (B, 32, S/4, S/4)."""
 
     def __init__(
         self,
         channels: tuple[int, int, int] = (48, 96, 192),
-        depths: tuple[int, int, int] = (2, 3, 6),
+        depths: tuple[int, int, int] = (2, 3, 5),
         n_heads: int = 6,
         embed_dim: int = 128,
         detail_dim: int = 32,
@@ -107,17 +134,21 @@ class NanoImageEncoder(nn.Module):
         super().__init__()
         fine, middle, coarse = channels
         self.stem = nn.Sequential(
-            downsample(3, fine // 2), nn.GELU("tanh"), downsample(fine // 2, fine)
+            ConvNorm(3, fine // 2, 3, stride=2),
+            nn.ReLU(inplace=True),
+            ConvNorm(fine // 2, fine, 3, stride=2),
         )
-        self.stage4 = nn.Sequential(*(ConvBlock(fine) for _ in range(depths[0])))
-        self.to_stage8 = downsample(fine, middle)
-        self.stage8 = nn.Sequential(*(ConvBlock(middle) for _ in range(depths[1])))
-        self.to_stage16 = downsample(middle, coarse)
-        self.stage16 = nn.Sequential(*(AttentionBlock(coarse, n_heads) for _ in range(depths[2])))
+        self.stage4 = nn.Sequential(*(ConvBlock(fine, 2) for _ in range(depths[0])))
+        self.to_stage8 = ConvNorm(fine, middle, 3, stride=2)
+        self.stage8 = nn.Sequential(*(ConvBlock(middle, 3) for _ in range(depths[1])))
+        self.to_stage16 = ConvNorm(middle, coarse, 3, stride=2)
+        self.stage16 = nn.Sequential(
+            *(AttentionBlock(coarse, n_heads, 3) for _ in range(depths[2]))
+        )
         self.neck16 = nn.Sequential(ChannelNorm(coarse), nn.Conv2d(coarse, embed_dim, 1))
-        self.neck8 = nn.Sequential(nn.BatchNorm2d(middle), nn.Conv2d(middle, embed_dim, 1))
-        self.neck = nn.Sequential(ChannelNorm(embed_dim), ConvBlock(embed_dim))
-        self.detail = nn.Sequential(nn.Conv2d(fine, detail_dim, 1), nn.BatchNorm2d(detail_dim))
+        self.neck8 = ConvNorm(middle, embed_dim, 1)
+        self.neck = nn.Sequential(ChannelNorm(embed_dim), ConvBlock(embed_dim, 2))
+        self.detail = ConvNorm(fine, detail_dim, 1)
 
     def forward(self, windows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the embedding and the detail map of normalized windows."""
