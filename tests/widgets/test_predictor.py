@@ -100,3 +100,6 @@ def test_torch_is_left_alone_until_cores_are_chosen(monkeypatch):
     cores.apply()
     assert threads == [5, 2, 5]
     assert changes == [2, None]
+    cores.apply(n_spared=1)
+    cores.apply(n_spared=9)
+    assert threads[3:] == [4, 1]

@@ -15,7 +15,7 @@ from napari_sam.segment.find import find_objects
 from napari_sam.segment.settings import FindSettings, Mode
 from napari_sam.train.planes import LabeledPlane
 
-DIAMETER = 64
+DIAMETER = 45
 """In automatic mode, samples that a typical object should measure; steps are powers of two."""
 
 

@@ -38,15 +38,18 @@ class Cores:
             self._chosen = n_cores
             self.changed.emit()
 
-    def apply(self) -> None:
-        """Let torch follow the choice; call this in the thread that is about to compute."""
-        if self._chosen is None and self._before is None:
+    def apply(self, n_spared: int = 0) -> None:
+        """Let torch follow the choice; call this in the thread that is about to compute.
+
+        `n_spared` cores are left to others, if there are more.
+        """
+        if self._chosen is None and self._before is None and not n_spared:
             return
         import torch
 
         if self._before is None:
             self._before = torch.get_num_threads()
-        n_threads = self._chosen or self._before
+        n_threads = max(1, (self._chosen or self._before) - n_spared)
         if torch.get_num_threads() != n_threads:
             torch.set_num_threads(n_threads)
 

@@ -171,6 +171,8 @@ class Predictor:
         )
         if not embeddings.is_encoded(window):
             yield "Encoding this part of the image …"
+        elif not follow:
+            cores.apply(n_spared=1)  # the window needs one to show what is found
         how: Any = {"follow": follow, "step": step, "object_diameter": object_diameter}
         if others is None:
             yield segment_object(embeddings, prompts, plane=plane, **how)
