@@ -119,7 +119,7 @@ def test_the_square_with_most_objects() -> None:
     assert labels[richest_square(labels, 500)].shape == labels.shape
 
 
-@pytest.mark.parametrize(("diameter", "step"), [(64, 1), (10, 1 / 8), (30, 0.5), (200, 4)])
+@pytest.mark.parametrize(("diameter", "step"), [(45, 1), (10, 1 / 4), (30, 0.5), (200, 4)])
 def test_the_step_fits_the_objects(diameter: float, step: float) -> None:
     assert fitting_step(diameter) == step
 
