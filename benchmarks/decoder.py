@@ -28,7 +28,6 @@ from tests.model import reference_standins
 from tests.model.comparison import load, spread
 from tests.model.references import build_reference
 
-import napari_sam as ns
 from napari_sam.model.features import Features
 from napari_sam.model.sam import Sam, ViTSize, build_sam
 from napari_sam.model.whole_image import WholeImage
@@ -147,14 +146,6 @@ def object_work(package: Any, reference: Any, ours: Sam, side: int) -> Work:
     )
 
 
-def nano_work() -> Work:
-    """One click with the built-in model, up to the low-resolution logits."""
-    model = ns.load_model("nano")
-    features = model.encode(torch.rand(1, 1, 512, 512))
-    point, label = torch.tensor([[[200.0, 300.0]]]), torch.tensor([[1]])
-    return Work("nano, 1 prompt", lambda: model.decode(features, point, label))
-
-
 def main(threads: tuple[int, ...] = (1, 2), repeats: int = 7) -> None:
     """Measure everything with these numbers of threads, and print tables."""
     with reference_standins.installed():
@@ -167,7 +158,6 @@ def main(threads: tuple[int, ...] = (1, 2), repeats: int = 7) -> None:
         *decoder_work("HQ decoder, 1 prompt", *hq, n_prompts=1),
         *(click_work(sam, *plain, side) for side in (1024, 2048)),
         *(object_work(sam, *plain, side) for side in (1024, 2048)),
-        nano_work(),
     ]
     for n_threads in threads:
         torch.set_num_threads(n_threads)

@@ -13,6 +13,9 @@ from napari_sam.image.window import Window
 from napari_sam.masks.mask import Mask
 from napari_sam.prompts.prompts import Prompts
 
+TOLERANCE = 2
+"""How much smaller or larger than suits the model an object may be, before it is looked at again."""
+
 MAX_PIXELS = 1 << 28
 """Image pixels that a window may show: a mask of all of them takes 256 MB."""
 
@@ -105,8 +108,9 @@ def second_window(
 ) -> Window | None:
     """Return a window of the scale that suits an object, if that is another than it was found at.
 
-    None, too, if that window is not encoded yet and the model takes long for it: nobody waits twice
-    for one click.
+    None, too, for an object hardly smaller or larger than suits the model, which another look would
+    improve little: it is to be what was seen under the cursor. And none if that window is not encoded
+    yet and the model takes long for it: nobody waits twice for one click.
 
     Parameters
     ----------
@@ -121,7 +125,11 @@ def second_window(
     found : Mask
         The object.
     """
-    fitting = max(step_for(embeddings, _diameter(found.area)), step or 0)
+    least, most = embeddings.model.object_samples
+    size = _diameter(found.area)
+    if least / TOLERANCE <= size / window.step <= most * TOLERANCE:
+        return None
+    fitting = max(step_for(embeddings, size), step or 0)
     if fitting == window.step or shows_too_much(embeddings, fitting):
         return None
     other = _window_of(embeddings, prompts, window.plane, fitting)
