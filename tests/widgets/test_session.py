@@ -569,7 +569,7 @@ def test_a_click_where_the_cursor_rests_is_answered_by_the_outline(session, aske
 
 
 def test_a_click_on_an_outline_that_another_look_might_change_is_asked(session, asked, model):
-    model.encodes_quickly, model.object_samples = True, (40, 80)  # its discs measure 32
+    model.encodes_quickly, model.object_samples = True, (80, 160)  # its discs measure 32
     session.hover(50, 50, wait=False)
     answer(session, asked.pop())
     assert session.hovered

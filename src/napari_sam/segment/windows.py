@@ -14,7 +14,7 @@ from napari_sam.masks.mask import Mask
 from napari_sam.prompts.prompts import Prompts
 
 TOLERANCE = 2
-"""How much smaller or larger than suits the model an object may be, before it is looked at again."""
+"""How much smaller or larger than suits the model an object is that is looked at once more."""
 
 MAX_PIXELS = 1 << 28
 """Image pixels that a window may show: a mask of all of them takes 256 MB."""
@@ -109,8 +109,8 @@ def second_window(
     """Return a window of the scale that suits an object, if that is another than it was found at.
 
     None, too, for an object hardly smaller or larger than suits the model, which another look would
-    improve little: it is to be what was seen under the cursor. And none if that window is not encoded
-    yet and the model takes long for it: nobody waits twice for one click.
+    improve little: it is to be what was seen under the cursor. And none if that window is not
+    encoded yet and the model takes long for it: nobody waits twice for one click.
 
     Parameters
     ----------
