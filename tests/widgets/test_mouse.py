@@ -121,6 +121,17 @@ def test_a_lasso_is_a_mask_and_its_box_though_it_ends_where_it_began(drawn, canv
     assert not len(session.draft.prompts.points)
 
 
+@pytest.mark.parametrize(
+    ("pressed", "clicked"), [((101, 121), (100, 120)), ((100, 123), (100, 123))]
+)
+def test_a_click_selects_what_was_outlined_though_the_hand_trembles(
+    drawn, canvas, session, pressed, clicked
+):
+    canvas.move((100, 120))
+    canvas.drag([pressed])
+    np.testing.assert_array_equal(session.draft.prompts.points, [clicked])
+
+
 @pytest.mark.parametrize("tool", Tool)
 def test_a_press_and_release_at_one_place_is_a_click_with_each_tool(drawn, canvas, session, tool):
     drawn.hand.take(tool)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from math import hypot
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_sam.widgets.drag import DRAGS, Drag
 from napari_sam.widgets.instead_of import InsteadOf
-from napari_sam.widgets.layers import to_pixel
+from napari_sam.widgets.layers import screen_px, to_pixel
 from napari_sam.widgets.spot import Spot, point_at, spot_near, spot_under
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 SLIP_SCREEN_PX = 4
 """A press and a release closer than this are a click; farther apart they pan or draw."""
+
+TREMOR_SCREEN_PX = 2
+"""A click so near to where the cursor was last selects what was outlined there."""
 
 STRIDE_SCREEN_PX = 3
 """A line that is drawn has a vertex each so many pixels."""
@@ -150,8 +154,16 @@ class Mouse:
         if session.image is None:
             return
         self._hand.wake_keys()
-        spot = Spot(*to_pixel(viewer, session.image, event.position))
+        spot = self._as_seen(Spot(*to_pixel(viewer, session.image, event.position)))
         session.in_turn(partial(self._click_at, spot, positive))
+
+    def _as_seen(self, spot: Spot) -> Spot:
+        """Return where the outline on screen was asked for, if the hand hardly moved since."""
+        seen, image = self._hand.cursor.spot, self._session.image
+        if seen is None or image is None or seen.plane != spot.plane:
+            return spot
+        distance = hypot(seen.y - spot.y, seen.x - spot.x) * screen_px(self._session.viewer, image)
+        return seen if distance <= TREMOR_SCREEN_PX else spot
 
     def _click_at(self, spot: Spot, positive: bool) -> None:
         """Add a point, or take away the one that is there."""
