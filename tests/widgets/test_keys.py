@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from threading import Event
 from types import SimpleNamespace
 
 import numpy as np
@@ -32,7 +31,6 @@ def settings(monkeypatch):
     keys.events = EmitterGroup(changed=None)
     plugin = SimpleNamespace(keys=keys)
     monkeypatch.setattr("napari.settings.get_plugin_settings", lambda: {module.PLUGIN: plugin})
-    monkeypatch.setattr(key_choices, "_is_reading", False)  # by a dock of a test before
     yield keys
     monkeypatch.undo()
     key_choices.changed.emit()
@@ -110,22 +108,6 @@ def test_of_two_actions_with_one_key_the_first_has_it(drawn, settings):
 def test_without_the_manifest_there_are_the_defaults(monkeypatch):
     monkeypatch.setattr("napari.settings.get_plugin_settings", dict)
     assert KeyChoices().text("keep", "Enter") == "Enter"
-
-
-def test_while_settings_are_read_in_a_thread_there_are_the_defaults(settings, qtbot, monkeypatch):
-    settings.keep, goes_on = "K", Event()
-
-    def read_slowly():
-        goes_on.wait(10)
-        return {module.PLUGIN: SimpleNamespace(keys=settings)}
-
-    monkeypatch.setattr("napari.settings.get_plugin_settings", read_slowly)
-    choices = KeyChoices()
-    choices.read_ahead()
-    assert choices.text("keep", "Enter") == "Enter"
-    with qtbot.waitSignal(choices.changed, timeout=10_000):
-        goes_on.set()
-    assert choices.text("keep", "Enter") == "K"
 
 
 def test_on_a_mac_control_is_command(monkeypatch):

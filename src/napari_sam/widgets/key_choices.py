@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
-from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app_model.types import KeyBinding, KeyCode
 from psygnal import Signal
-
-if TYPE_CHECKING:
-    from napari_sam.widgets.main_thread import MainThread
 
 PLUGIN = "napari-sam"
 
@@ -31,23 +26,9 @@ class KeyChoices:
 
     def __init__(self) -> None:
         self._heard: Any = None
-        self._is_read = self._is_reading = False
-
-    def read_ahead(self) -> None:
-        """Have the settings of all plugins read in a thread, as that takes napari some 0.2 s.
-
-        Meanwhile actions have their default keys.
-        """
-        from napari_sam.widgets.main_thread import main_thread  # sessions do without Qt
-
-        if not self._is_read:
-            self._is_read = self._is_reading = True
-            Thread(target=self._read, args=[main_thread()], daemon=True).start()
 
     def text(self, name: str, default: str) -> str:
         """Return the key of an action; the default, if what the user wrote is no key."""
-        if self._is_reading:
-            return default
         text = str(getattr(self._settings(), name, default)).strip()
         return text if parse_key(text) is not None else default
 
@@ -60,14 +41,6 @@ class KeyChoices:
             keys.events.connect(self._on_settings)
             self._heard = keys
         return keys
-
-    def _read(self, main: MainThread) -> None:
-        from napari.settings import get_plugin_settings
-
-        with suppress(Exception):  # whoever asks for a key hears of it
-            get_plugin_settings()
-        self._is_reading = False
-        main.call(self.changed.emit)
 
     def _on_settings(self, event: Any) -> None:
         self.changed.emit()

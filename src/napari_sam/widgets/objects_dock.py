@@ -77,7 +77,6 @@ class ObjectsWidget(Tab):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
-        key_choices.read_ahead()
         self._scene = scene(viewer)
         self._session, self._review = self._scene.session, self._scene.review
         self._lanes = self._for_counting, self._for_writing = Lane(), Lane()

@@ -18,7 +18,6 @@ from napari_sam.widgets.how_row import HowRow
 from napari_sam.widgets.in_turns import InTurns
 from napari_sam.widgets.installed import installed
 from napari_sam.widgets.keep_rows import KeepRows
-from napari_sam.widgets.key_choices import key_choices
 from napari_sam.widgets.lane import Work
 from napari_sam.widgets.lanes import Lanes, predictor_of
 from napari_sam.widgets.layers_form import LayersForm
@@ -51,7 +50,6 @@ class SegmentWidget(Tab):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
-        key_choices.read_ahead()
         self._scene = scene(viewer)
         self._session = self._scene.session
         self._mouse = self._scene.mouse = self._scene.mouse or Mouse(self._scene)
