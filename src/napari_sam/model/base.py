@@ -41,6 +41,8 @@ class Model(nn.Module, ABC):
         The file of the weights, if it was named; None if they are installed.
     gains_from_bfloat16 : bool
         Whether the encoder is large enough to compute in bfloat16 unless asked not to.
+    upscales_in_bfloat16 : bool
+        Whether the `point_decoder` can.
     accepted_iou, accepted_stability : float
         Scores that a mask at a point of a grid must have to count as an object, unless told else.
     masks_per_point : int
@@ -60,6 +62,7 @@ class Model(nn.Module, ABC):
     weights_hash: str | None = None
     checkpoint: Path | None = None
     gains_from_bfloat16: bool = True
+    upscales_in_bfloat16: bool = False
     accepted_iou: float = 0.88
     accepted_stability: float = 0.95
     masks_per_point: int = 3

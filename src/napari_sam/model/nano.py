@@ -12,6 +12,8 @@ from napari_sam.model.inputs import check_prompts, check_shape, check_windows
 from napari_sam.model.memory import in_batches
 from napari_sam.model.nano_decoder import NanoMaskDecoder
 from napari_sam.model.nano_encoder import NanoImageEncoder
+from napari_sam.model.nano_point_decoder import NanoPointDecoder
+from napari_sam.model.neighborhood import SEVERAL, SINGLE, PromptTensors, decode_near
 from napari_sam.model.precision import autocast
 
 MEAN, STD = 0.35, 0.25
@@ -96,18 +98,22 @@ class Nano(Model):
         if box is None:
             box = torch.full((n, 4), torch.nan)
         # float32 before the move: not every device has float64
-        prompts = points.float(), labels.long(), box.float(), None if mask is None else mask.float()
+        mask = None if mask is None else mask.float()
+        prompts = PromptTensors(points.float(), labels.long(), box.float(), mask)
+        masks = SEVERAL if multimask else SINGLE
 
         def answer(some: slice) -> tuple[Tensor, Tensor]:
-            inputs = [None if p is None else p[some].to(self.device) for p in prompts]
-            n_objects = len(prompts[0][some])
-            maps = [m.to(self.device).expand(n_objects, -1, -1, -1) for m in features.maps]
-            logits, predicted_iou = self.mask_decoder(*maps, *inputs)
-            chosen = slice(1, None) if multimask else slice(0, 1)
-            return logits[:, chosen], predicted_iou[:, chosen]
+            maps = [m.to(self.device) for m in features.maps]
+            return decode_near(self.mask_decoder, maps, prompts.of(some).to(self.device), masks)
 
         logits, predicted_iou = in_batches(self, answer, n, batch=n)
         return logits, predicted_iou
+
+    def point_decoder(
+        self, features: Features, dtype: torch.dtype = torch.float32
+    ) -> NanoPointDecoder:
+        """Return what segments the objects at single points; see `Model.point_decoder`."""
+        return NanoPointDecoder(self, features, dtype)
 
     @torch.inference_mode()
     def instance_maps(self, features: Features) -> Tensor:

@@ -174,7 +174,7 @@ class NanoMaskDecoder(nn.Module):
             (x0, y0, x1, y1); NaN where an object has none.
         mask : (N, 1, 4h, 4w) tensor or None
             Logits of the previous round.
-        origin : (2,) tensor or None
+        origin : (2,) or (N, 2) tensor or None
             (x, y) of the features in a larger window. Training draws it, so that small crops teach
             the codes of all positions.
 
@@ -188,16 +188,15 @@ class NanoMaskDecoder(nn.Module):
         fine_centers = cell_centers(2 * height, 2 * width, 4, device)
         drawn = self.prompt_maps.draw(fine_centers, points, labels, box, mask)
         embedding = embedding + self.prompt_maps(drawn)
-        origin = torch.zeros(2, device=device) if origin is None else origin
-        centers = cell_centers(height, width, 8, device)
-        position = self.embed_position(centers + origin).flatten(0, 1)
+        origin = torch.zeros(1, 2, device=device) if origin is None else origin.view(-1, 2)
+        centers = cell_centers(height, width, 8, device) + origin[:, None, None]
+        position = self.embed_position(centers).flatten(1, 2)  # (1 or N, hw, C)
 
         tokens = self.mask_tokens.weight.expand(n, -1, -1)
-        tokens = torch.cat(
-            [tokens, self.embed_prompts(points + origin, labels, box + origin.repeat(2))], dim=1
-        )
+        located = points + origin[:, None], labels, box + origin.repeat(1, 2)
+        tokens = torch.cat([tokens, self.embed_prompts(*located)], dim=1)
         cells = embedding.flatten(2).transpose(1, 2)  # (N, hw, C)
-        tokens, pixels = self.transformer(tokens, cells, position[None])
+        tokens, pixels = self.transformer(tokens, cells, position)
         tokens = tokens[:, : self.N_MASKS]
 
         pixels = pixels.view(n, height, width, -1).permute(0, 3, 1, 2)

@@ -102,7 +102,7 @@ def upscaling_dtype(model: Model) -> torch.dtype:
     bfloat16 if the device has units for it and the masks of these weights stay the same, else
     float32.
     """
-    if type(model).point_decoder is Model.point_decoder or not has_bfloat16_units(model.device):
+    if not model.upscales_in_bfloat16 or not has_bfloat16_units(model.device):
         return torch.float32
     is_same = is_harmless(model, upscaling_agreement, "upscaling")
     return torch.bfloat16 if is_same else torch.float32

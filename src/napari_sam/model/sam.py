@@ -44,6 +44,8 @@ class Sam(Model):
         Of micro-sam's models, for `instance_maps`.
     """
 
+    upscales_in_bfloat16 = True
+
     def __init__(
         self,
         name: str,
