@@ -76,6 +76,25 @@ def test_leaving_while_a_thread_works_is_no_crash(stops, monkeypatch):
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+class Answer(str):
+    """A sentence that is an answer."""
+
+    is_tentative = True
+
+
+@pytest.mark.parametrize("is_waited_for", [False, True])
+def test_a_tentative_answer_is_improved_unless_something_else_waits(
+    lane, heard, qtbot, is_waited_for
+):
+    begun = threading.Event()
+    lane.submit(Steps(begun, Answer("at first"), "better"))
+    if is_waited_for:
+        lane.submit(Steps("next"))
+    begun.set()
+    qtbot.waitUntil(lambda: lane.current is None, timeout=PATIENCE_MS)
+    assert heard == ["at first", "next" if is_waited_for else "better"]
+
+
 def test_news_come_in_order_on_the_main_thread(lane, heard, qtbot):
     threads = []
     lane.progressed.connect(lambda text: threads.append(threading.current_thread()))

@@ -202,6 +202,7 @@ def test_preserve_labels_of_the_layer_wins(session):
     session.click(50, 60)
     session.commit()
     np.testing.assert_array_equal(session.labels.data[before == 1], 1)
+    assert "overlap = 'replace'" not in session.script()
 
 
 def test_the_eraser_takes_no_id(session):
@@ -509,6 +510,7 @@ def test_the_zoom_chooses_how_finely_a_click_looks(make_session):
     viewer.scene.camera.zoom = 0.2
     session.click(1000, 1000)
     assert session.candidates.window.step == 4
+    session.undo()
     viewer.scene.camera.zoom = 1.5
     session.click(1010, 1000)
     assert session.candidates.window.step == 1
@@ -571,10 +573,30 @@ def test_a_click_where_the_cursor_rests_is_answered_by_the_outline(session, aske
 def test_a_click_on_an_outline_that_another_look_might_change_is_asked(session, asked, model):
     model.encodes_quickly, model.object_samples = True, (80, 160)  # its discs measure 32
     session.hover(50, 50, wait=False)
-    answer(session, asked.pop())
+    request = asked.pop()
+    first, second = (news for news in request.iter_answer() if not isinstance(news, str))
+    assert (first.is_tentative, second.is_tentative) == (True, False)
+    session.accept(request, first)
     assert session.hovered
     session.click(50, 50, wait=False)
     assert len(asked) == 1
+
+
+def test_an_outline_that_is_seen_for_long_enough_is_what_a_click_selects(session, asked, model):
+    model.encodes_quickly, model.object_samples = True, (80, 160)
+    session.hover(50, 50, wait=False)
+    answer(session, asked.pop())
+    shown, _, _ = session.hovered
+    session.click(50, 50, wait=False)
+    assert not asked
+    assert session.mask is shown
+
+
+def test_an_outline_does_not_wait_for_a_model_that_takes_long(session, asked, model):
+    model.object_samples = (80, 160)
+    session.hover(50, 50, wait=False)
+    answers = [news for news in asked.pop().iter_answer() if not isinstance(news, str)]
+    assert [found.window.step for found in answers] == [1]
 
 
 def test_only_where_the_screen_leaves_pixels_out_the_model_does_too(session, viewer):

@@ -12,12 +12,12 @@ from napari_sam.masks.candidates import Candidates
 from napari_sam.masks.mask import Mask
 from napari_sam.prompts.prompts import Prompts
 from napari_sam.segment.decode import decode
+from napari_sam.segment.scales import at_best_scale
 from napari_sam.segment.windows import (
     cut_sides,
     first_window,
     in_window,
     next_window,
-    second_window,
     shows_too_much,
 )
 
@@ -43,10 +43,9 @@ def segment_object(
     the resolution if need be, a few times at most. (Not if there is a box, which says where the
     object ends.)
 
-    After a single point, nothing tells the size of the object but the mask itself. If another scale
-    suits an object of that size better (`Model.object_samples`), the model looks at that scale too,
-    and the better of both answers by predicted IoU counts. A model that takes long to encode looks
-    again only through windows that are encoded already. Nothing else is remembered between calls.
+    After a single point, nothing tells the size of the object but the answer itself. If its size
+    does not suit the model, or the model is not sure of it, other scales are tried
+    (`napari_sam.segment.scales`).
 
     Models leave small islands far from the object. Of each mask, only the connected parts under the
     positive points are kept, so an object in pieces needs a point on each; or the largest part, if
@@ -64,8 +63,8 @@ def segment_object(
         Three masks or one. Default: three for a prompt that may mean several things, a single point
         or a box alone without a mask; one for all others, as the models are trained.
     follow : bool
-        False: look once, as for a preview that must not wait; `is_tentative` tells whether another
-        look might change the answer.
+        False: encode no window but the first, as for a preview that must not wait; `is_tentative`
+        tells whether another might change the answer.
     step : float, optional
         Level-0 pixels per sample of the window, a power of two: do not look finer than that, as
         when the view is zoomed out. Default: the base step of the embeddings, or what
@@ -102,15 +101,16 @@ def segment_object(
         return replace(found, is_tentative=window != proper)
     if follow:
         found = _follow(embeddings, found, prompts, multimask, step)
-    is_of_any_size = is_ambiguous(prompts) and object_diameter is None
-    other = _other_scale(embeddings, found, prompts, step) if is_of_any_size else None
-    if not follow:
-        return replace(found, is_tentative=other is not None or _is_cut(embeddings, found))
-    if other is not None:
-        again = _look(embeddings, other, prompts, multimask, step)
-        if again and not _is_cut(embeddings, again) and _is_better(again, found):
-            return again
-    return found
+    if not found or _is_cut(embeddings, found):
+        return replace(found, is_tentative=len(found) > 0 and not follow)
+    if not is_ambiguous(prompts) or object_diameter is not None:
+        return found
+
+    def look(window: Window) -> Candidates:
+        again = _look(embeddings, window, prompts, multimask, step)
+        return Candidates(()) if _is_cut(embeddings, again) else again
+
+    return at_best_scale(embeddings, found, prompts, look, step=step, is_preview=not follow)
 
 
 def is_ambiguous(prompts: Prompts) -> bool:
@@ -184,19 +184,6 @@ def _is_cut(embeddings: Embeddings, found: Candidates) -> bool:
         and found.window is not None
         and bool(cut_sides(embeddings, found.window, found.best).any())
     )
-
-
-def _other_scale(
-    embeddings: Embeddings, found: Candidates, prompts: Prompts, step: float | None
-) -> Window | None:
-    """Return a window at another scale, if that suits an object that is seen whole."""
-    if not found or found.window is None or _is_cut(embeddings, found):
-        return None
-    return second_window(embeddings, found.window, prompts, step, found.best)
-
-
-def _is_better(found: Candidates, than: Candidates) -> bool:
-    return found.best.predicted_iou > than.best.predicted_iou
 
 
 def _without_islands(mask: Mask, prompts: Prompts) -> Mask:

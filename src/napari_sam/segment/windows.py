@@ -13,9 +13,6 @@ from napari_sam.image.window import Window
 from napari_sam.masks.mask import Mask
 from napari_sam.prompts.prompts import Prompts
 
-TOLERANCE = 2
-"""How much smaller or larger than suits the model an object is that is looked at once more."""
-
 MAX_PIXELS = 1 << 28
 """Image pixels that a window may show: a mask of all of them takes 256 MB."""
 
@@ -85,8 +82,9 @@ def first_window(
     The tile of the last positive point, or of the box, where that will do, because a tile is shared
     by all objects in it; else a window around them. Negative points have no say. Not finer than
     `first_step` tells of `step` and `object_diameter`; but without a `step`, what a small box holds
-    is magnified, and so is what an earlier mask has found small. In a preview only if that window
-    is encoded already: while a box is being drawn, it passes through all sizes.
+    is magnified, and so is what an earlier mask has found small; what it has found through a
+    coarser window is corrected through one. In a preview only if that window is encoded already:
+    while a box is being drawn, it passes through all sizes.
 
     Raises
     ------
@@ -96,51 +94,23 @@ def first_window(
     plain = first_step(embeddings, step, object_diameter)
     size = _size_of(prompts, object_diameter) if step is None else None
     if size is not None:
-        fitting = min(step_for(embeddings, size), embeddings.base_step)
-        window = _window_of(embeddings, prompts, plane, fitting)
+        fitting = min(step_for(embeddings, size), _coarsest(embeddings, prompts))
+        window = window_of(embeddings, prompts, plane, fitting)
         if not is_preview or embeddings.is_encoded(window):
             return window
-    return _window_of(embeddings, prompts, plane, plain)
+    return window_of(embeddings, prompts, plane, plain)
 
 
-def second_window(
-    embeddings: Embeddings, window: Window, prompts: Prompts, step: float | None, found: Mask
-) -> Window | None:
-    """Return a window of the scale that suits an object, if that is another than it was found at.
-
-    None, too, for an object hardly smaller or larger than suits the model, which another look would
-    improve little: it is to be what was seen under the cursor. And none if that window is not
-    encoded yet and the model takes long for it: nobody waits twice for one click.
-
-    Parameters
-    ----------
-    embeddings : Embeddings
-        Of the image.
-    window : Window
-        Where the object was found.
-    prompts : Prompts
-        That it was found by.
-    step : float or None
-        Not to be finer than that.
-    found : Mask
-        The object.
-    """
-    least, most = embeddings.model.object_samples
-    size = _diameter(found.area)
-    if least / TOLERANCE <= size / window.step <= most * TOLERANCE:
-        return None
-    fitting = max(step_for(embeddings, size), step or 0)
-    if fitting == window.step or shows_too_much(embeddings, fitting):
-        return None
-    other = _window_of(embeddings, prompts, window.plane, fitting)
-    is_at_hand = embeddings.model.encodes_quickly or embeddings.is_encoded(other)
-    return other if is_at_hand else None
-
-
-def _window_of(
+def window_of(
     embeddings: Embeddings, prompts: Prompts, plane: tuple[int, ...], step: float
 ) -> Window:
-    """Return the window that holds the prompts, of this step or a coarser one."""
+    """Return the window that holds the box and all positive points, of this step or a coarser one.
+
+    Raises
+    ------
+    ValueError
+        If it would show more than `MAX_PIXELS`.
+    """
     region = _region(prompts, embeddings.image.shape_yx)
     anchor = prompts.positives[-1] if len(prompts.positives) else _center(region)
     while not shows_too_much(embeddings, step):
@@ -215,6 +185,14 @@ def in_window(window: Window, points: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.all((samples >= -0.5) & (samples < window.size - 0.5), axis=1)
 
 
+def _coarsest(embeddings: Embeddings, prompts: Prompts) -> float:
+    """Return the base step, or the coarser one at which an earlier mask was found."""
+    if prompts.mask is None or prompts.box is not None:
+        return embeddings.base_step
+    model = embeddings.model
+    return max(embeddings.base_step, prompts.mask.step * model.low_res_size / model.image_size)
+
+
 def _size_of(prompts: Prompts, object_diameter: float | None) -> float | None:
     """Return the diameter that a box tells, or, where that is not known, an earlier mask."""
     if prompts.box is not None:
@@ -223,11 +201,11 @@ def _size_of(prompts: Prompts, object_diameter: float | None) -> float | None:
     if prompts.mask is None or object_diameter is not None:
         return None
     area = np.count_nonzero(prompts.mask.logits > 0) * prompts.mask.step**2
-    return max(_diameter(area), float(np.ptp(prompts.positives, axis=0).max())) if area else None
+    return max(diameter_of(area), float(np.ptp(prompts.positives, axis=0).max())) if area else None
 
 
-def _diameter(area: float) -> float:
-    """Return the diameter of a disc."""
+def diameter_of(area: float) -> float:
+    """Return the diameter of the disc of an area."""
     return math.sqrt(4 / math.pi * area)
 
 

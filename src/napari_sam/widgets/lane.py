@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,10 @@ class Work(Protocol):
     """Something to do in a thread, complete in itself."""
 
     def iter_answer(self) -> Iterator[Any]:
-        """Yield what is being done, a sentence at a time, and at last the answer, if any."""
+        """Yield what is being done, a sentence at a time, and at last the answer, if any.
+
+        A better answer may follow one that `is_tentative`, unless something else waits then.
+        """
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class Lane(QObject):
             self.idle.emit()
         elif not self._is_stopped.is_set():
             tell = partial(_tell, WeakMethod(self._hear), self._is_stopped)
-            self._thread.submit(_run, self._current, tell, self._is_stopped)
+            self._thread.submit(_run, self._current, tell, self._is_stopped, self._waiting)
 
     def _hear(self, news: Any) -> None:
         if isinstance(news, Ended):
@@ -120,14 +123,24 @@ class Lane(QObject):
             self.answered.emit(self._current, news)
 
 
-def _run(work: Work, tell: Callable[[Any], None], is_stopped: threading.Event) -> None:
-    """Do the work, in the thread; ends early if nobody is left to hear of it."""
+def _run(
+    work: Work,
+    tell: Callable[[Any], None],
+    is_stopped: threading.Event,
+    waiting: Collection[Work],
+) -> None:
+    """Do the work, in the thread; ends early if nobody is left to hear of it.
+
+    If something else waits, a tentative answer is good enough.
+    """
     with overhearing(lambda text: tell(Warned(text))):
         try:
             for news in work.iter_answer():
                 tell(news)
                 if is_stopped.is_set() or not threading.main_thread().is_alive():
                     return
+                if waiting and getattr(news, "is_tentative", False):
+                    break
         except Exception as error:
             tell(error)
     tell(Ended())

@@ -154,6 +154,7 @@ class Predictor:
     ) -> Iterator[str | Candidates]:
         """Yield what is being done, a sentence at a time, and at last the candidates.
 
+        Tentative ones are followed by those that a click gets, if that does not take long.
         Parameters are those of `segment_beside`, if there are `others`, and `segment_object`;
         `step` may be any power of two.
         """
@@ -173,11 +174,16 @@ class Predictor:
             yield "Encoding this part of the image …"
         elif not follow:
             cores.apply(n_spared=1)  # the window needs one to show what is found
-        how: Any = {"follow": follow, "step": step, "object_diameter": object_diameter}
-        if others is None:
-            yield segment_object(embeddings, prompts, plane=plane, **how)
-        else:
-            yield segment_beside(embeddings, prompts, others, plane=plane, rank=rank, **how)
+
+        def answer(follow: bool) -> Candidates:
+            how: Any = {"follow": follow, "step": step, "object_diameter": object_diameter}
+            if others is None:
+                return segment_object(embeddings, prompts, plane=plane, **how)
+            return segment_beside(embeddings, prompts, others, plane=plane, rank=rank, **how)
+
+        yield (first := answer(follow))
+        if first.is_tentative and embeddings.model.encodes_quickly:
+            yield answer(follow=True)
 
     def _embed(self) -> Embeddings:
         from napari_sam.embedding import Embeddings
