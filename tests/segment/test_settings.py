@@ -29,7 +29,7 @@ def test_defaults_suit_the_model() -> None:
     model.has_instance_maps = False
     model.accepted_iou = 0.7
     grid = FindSettings(stability=0.8).resolved(model, 1)
-    assert (grid.mode, grid.pred_iou, grid.stability, grid.overlap) == ("grid", 0.7, 0.8, 0.7)
+    assert (grid.mode, grid.pred_iou, grid.stability, grid.overlap) == ("grid", 0.7, 0.8, 0.5)
     assert grid.for_grid().pred_iou == 0.7
     assert grid.resolved(model, 2) == grid
 

@@ -111,8 +111,8 @@ StabilityOffset = Annotated[
 Overlap = Annotated[
     float | None,
     _objects(
-        help="Of two objects that overlap more, the better one stays. By default, an IoU of "
-        "0.7 in a grid, else 0.5 of the smaller one."
+        help="Of two objects that share a larger part of the smaller one, the better one stays; "
+        "by default 0.5."
     ),
 ]
 

@@ -50,7 +50,7 @@ class Nano(Model):
     has_instance_maps = True
     gains_from_bfloat16 = False
     # Less sure of itself than SAM: chosen on labelled images that it was not trained on.
-    accepted_iou, accepted_stability = 0.45, 0.6
+    accepted_iou, accepted_stability = 0.55, 0.6
     object_samples = (28, 56)
     encodes_quickly = True
 

@@ -17,7 +17,6 @@ from napari_sam.labels.write_table import new_rows
 from napari_sam.masks.knobs import Knobs, Thresholds
 from napari_sam.masks.mask_table import MaskTable
 from napari_sam.masks.overlap import mask_part
-from napari_sam.masks.suppression import Measure
 from napari_sam.model.base import Model
 from napari_sam.segment.grid import Box, Occupied, window_masks
 from napari_sam.segment.run_folder import Part
@@ -74,10 +73,9 @@ def find_objects(
         predicted_iou=settings.pred_iou or 0,
         stability=settings.stability or 0,
         max_area=inf if settings.max_area is None else settings.max_area,
-        overlap=1.0 if settings.overlap is None else settings.overlap,
+        overlap=settings.overlap,
     )
-    by: Measure = "mask" if settings.mode == "grid" else "smaller"
-    return table.select(Knobs(table, by).rows(thresholds))
+    return table.select(Knobs(table, "smaller").rows(thresholds))
 
 
 def find_tile(run: Run, tile: Part) -> None:

@@ -20,8 +20,6 @@ Axis = Literal["z", "t"]
 
 S = TypeVar("S")
 
-GRID_OVERLAP, MAPS_OVERLAP = 0.7, 0.5
-
 
 @dataclass(frozen=True)
 class FindSettings:
@@ -38,9 +36,10 @@ class FindSettings:
         every object, what suits the model; else 0, for there is one mask of each object.
     stability_offset : float
         The stability compares the areas at this much above and below the threshold of the logits.
-    overlap : float, optional
-        Of two objects of a window that overlap more, the one with the lower score is dropped: by
-        IoU in a grid, else by the part of the smaller one. Default: 0.7 and 0.5.
+    overlap : float
+        Of two objects of a window that overlap by more than this part of the smaller one, the one
+        with the lower score is dropped: a pixel has one label, so of a part and its whole only one
+        can be kept.
     min_area : int
         In level-0 pixels; smaller objects are dropped.
     max_area : int, optional
@@ -67,7 +66,7 @@ class FindSettings:
     pred_iou: float | None = None
     stability: float | None = None
     stability_offset: float = 1.0
-    overlap: float | None = None
+    overlap: float = 0.5
     min_area: int = 1
     max_area: int | None = None
     skip_covered: bool = True
@@ -116,7 +115,6 @@ class FindSettings:
         defaults: dict[str, Any] = {
             "pred_iou": model.accepted_iou if is_grid else 0.0,
             "stability": model.accepted_stability if is_grid else 0.0,
-            "overlap": GRID_OVERLAP if is_grid else MAPS_OVERLAP,
             "step": base_step,
         }
         filled = {name: value for name, value in defaults.items() if getattr(self, name) is None}
@@ -141,7 +139,7 @@ class FindSettings:
             foreground=self.foreground,
             seed=self.seed,
             smoothing=self.smoothing,
-            overlap=MAPS_OVERLAP if self.overlap is None else self.overlap,
+            overlap=self.overlap,
             score=self.score,
         )
 

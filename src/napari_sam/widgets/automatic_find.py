@@ -99,9 +99,7 @@ class Found:
     def defaults(self) -> Thresholds:
         """The thresholds that suit the mode and the model."""
         settings = self.settings
-        return Thresholds(
-            settings.pred_iou or 0, settings.stability or 0, overlap=settings.overlap or 0
-        )
+        return Thresholds(settings.pred_iou or 0, settings.stability or 0, overlap=settings.overlap)
 
     @property
     def is_complete(self) -> bool:
@@ -231,8 +229,8 @@ class _Search:
         if finding.kept is not None and len(table):
             table = table.select(new_rows(finding.kept, table, plane=finding.plane))
         thinning = max(1, int(1 / finding.pixel), -(-_longest(table) // SIDE_PX))
-        knobs = Knobs(table, "mask" if settings.mode == "grid" else "smaller")
-        knobs.rows(Thresholds(0, 0, overlap=settings.overlap or 0))  # counts pixels now, not later
+        knobs = Knobs(table, "smaller")
+        knobs.rows(Thresholds(0, 0, overlap=settings.overlap))  # counts pixels now, not later
         encode_s = float(np.mean(self._encode_s)) if self._encode_s else None
         return Found(
             finding,
