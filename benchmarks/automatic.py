@@ -5,12 +5,16 @@ Run from the repository, with the packages of the tests installed::
     python -m benchmarks.automatic                         # hours of CPU time
     python -m benchmarks.automatic --points-per-side 8     # minutes; time grows with the points
     python -m benchmarks.automatic --models nano --images CELLS.png --ways exact fast
+    python -m benchmarks.automatic --models simulated --images 50-cells 100-cells 150-cells
 
 Each row is a fresh process with one thread, from the image to the masks, encoder included. *SAM* is
 a SAM with MobileSAM's encoder and random weights, calibrated so that masks differ from point to
 point and some of them pass; *nano* has its real weights, and is driven through the reference's
-generator by an adapter. Of the fast ways, *agreement* is the share of the objects of the exact way
-that they find too, with an IoU of at least 0.9.
+generator by an adapter. *simulated* is that SAM, which computes all it usually does, but whose
+answers are replaced by those of a SAM that knows the objects: its times are real, its masks made up
+(see `benchmarks/trained_answers.py`); for it, the points asked are counted, and the known objects
+that are found. Of the fast ways, *agreement* is the share of the masks of the exact way that they
+find too; an IoU of at least 0.9 counts.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ import numpy as np
 import skimage.data
 import torch
 import torch.nn.functional as F
+from benchmarks.trained_answers import TrainedAnswers, draw_cells
 from numpy.typing import NDArray
 from PIL import Image
 from tests.model import reference_standins
@@ -49,7 +54,14 @@ from napari_sam.segment.point_grid import coarse_to_fine, unit_grid
 
 SIDE = 1024
 IMAGES = {"natural": skimage.data.coffee, "crowded": skimage.data.coins}
-THRESHOLDS = {"SAM": (0.88, 0.5, 1.0), "nano": (0.4, 0.6, 0.7)}
+CELLS = "-cells"
+"""What ends the name of an image of so many drawn cells."""
+
+THRESHOLDS = {
+    "SAM": (0.88, 0.5, 1.0),
+    "nano": (0.45, 0.6, 0.7),
+    "simulated": (0.88, 0.95, 0.7),
+}
 """Model → predicted IoU, stability, and overlap of boxes. Masks of random weights are spots all
 over the image, whose boxes would leave one."""
 
@@ -57,7 +69,9 @@ WAYS = ("reference", "exact", "fast, every point", "fast")
 
 
 def picture(name: str) -> NDArray[np.uint8]:
-    """Return an image of the library, or of a file, cut to a square and resized."""
+    """Return some cells, or an image of the library or of a file, cut to a square and resized."""
+    if name.endswith(CELLS):
+        return np.dstack([draw_cells(int(name.removesuffix(CELLS)), SIDE)[0]] * 3)
     image = Image.fromarray(IMAGES[name]()) if name in IMAGES else Image.open(name)
     image = image.convert("RGB")
     side = min(image.size)
@@ -137,6 +151,10 @@ def work(way: str, model: str, image: str, n: int, weights: Path) -> dict[str, A
     }
     if way.startswith("fast"):
         upscaling_dtype(net)  # measured once for any weights
+    answers = None
+    if model == "simulated":
+        answers = TrainedAnswers(draw_cells(int(image.removesuffix(CELLS)), SIDE)[1])
+        answers.replace_those_of(net.model if way == "reference" else net)
     loaded = peak_gb()
     start = time.process_time()
     if way == "reference":
@@ -153,7 +171,13 @@ def work(way: str, model: str, image: str, n: int, weights: Path) -> dict[str, A
         table = MaskTable.concatenate(search.iter_masks(points[coarse_to_fine(places)]))
         masks = table.select(suppress(table, overlap))
     spent = time.process_time() - start
-    return {"cpu": spent, "peak": peak_gb(), "loaded": loaded, "masks": packed(masks)}
+    measured = {"cpu": spent, "peak": peak_gb(), "loaded": loaded, "masks": packed(masks)}
+    if answers:
+        measured["cpu"] -= answers.seconds
+        measured["asked"] = answers.n_asked / n**2
+        known = MaskTable.of(map(Mask.from_array, answers.objects()))
+        measured["objects"] = share_found(measured["masks"], known)
+    return measured
 
 
 def ask_reference(
@@ -179,10 +203,10 @@ def packed(masks: Any) -> MaskTable:
     return MaskTable.of(rle_to_mask(mask["segmentation"]) for mask in masks)
 
 
-def best_ious(found: MaskTable, expected: MaskTable) -> list[float]:
-    """Return for each expected mask the IoU with the most similar one found."""
+def share_found(found: MaskTable, expected: MaskTable) -> float:
+    """Return how many of the expected masks are among those found, with an IoU of 0.9."""
     masks: list[Mask] = list(found)
-    return [max((one.iou(mask) for mask in masks), default=0.0) for one in expected]
+    return float(np.mean([any(one.iou(mask) >= 0.9 for mask in masks) for one in expected]))
 
 
 def main() -> None:
@@ -202,10 +226,11 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "weights.pt"
-        if "SAM" in arguments.models:
+        if {"SAM", "simulated"} & {*arguments.models}:
             make_weights(weights)
-        print("| | CPU s | ratio | peak GB | of it loaded | masks | agreement |")
-        print("|---|---|---|---|---|---|---|", flush=True)
+        columns = ("", "CPU s", "ratio", "points asked", "peak GB", "of it loaded", "masks")
+        columns += ("agreement", "known objects found")
+        print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|", flush=True)
         for model in arguments.models:
             for image in arguments.images:
                 measure(model, image, arguments, Path(folder), weights)
@@ -225,17 +250,24 @@ def measure(model: str, image: str, arguments: Any, folder: Path, weights: Path)
             tables[way] = MaskTable.from_arrays(dict(arrays))
         reference = result["cpu"] if way == "reference" else reference
         against = "exact" if way.startswith("fast") else "reference"
-        shared = best_ious(tables[way], tables[against]) if against in tables else []
+        agreement = share_found(tables[way], tables[against]) if against in tables else None
         cells = [
             f"{model}, {image}: {way}",
             f"{result['cpu']:.1f}",
             f"{reference / result['cpu']:.1f}" if reference else "–",
+            percent(result.get("asked")),
             f"{result['peak']:.2f}",
             f"{result['loaded']:.2f}",
             str(len(tables[way])),
-            f"{np.mean(np.array(shared) >= 0.9):.1%}" if shared else "–",
+            percent(agreement),
+            percent(result.get("objects")),
         ]
         print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def percent(share: float | None) -> str:
+    """Return a share to be read."""
+    return "–" if share is None else f"{share:.1%}"
 
 
 if __name__ == "__main__":

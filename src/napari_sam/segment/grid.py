@@ -38,7 +38,7 @@ Box: TypeAlias = tuple[float, float, float, float]
 LOW_RES_ERROR = 0.1
 """How much lower stability may be at low resolution than in image pixels (on average, 0.02)."""
 
-ALIKE = 0.9
+ALIKE = 0.95
 """IoU from which on two points are said to have found the same."""
 
 MAX_COVER = 1 / 16
