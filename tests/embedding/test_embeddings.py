@@ -271,8 +271,17 @@ def test_a_store_outlives_the_process(tmp_path: Path) -> None:
     expected = first.features(window)
     again = make(store=tmp_path / "image.zarr")
     assert again.is_encoded(window)
-    torch.testing.assert_close(again.features(window).maps, expected.maps, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(again.features(window).maps, expected.maps, rtol=0, atol=0)
     assert again.model.shapes == []
+
+
+def test_a_window_that_is_not_stored_is_as_exact_as_the_model(tmp_path: Path) -> None:
+    stored, plain = make(store=tmp_path / "image.zarr"), make()
+    tile, between = plain.window_at(100, 100), plain.window_around((100, 113, 110, 118))
+    for window, is_exact in ((tile, False), (between, True)):
+        found, expected = (each.features(window).maps[0] for each in (stored, plain))
+        assert torch.equal(found, expected) == is_exact
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=0)
 
 
 def test_computing_goes_on_where_it_was_stopped(tmp_path: Path) -> None:

@@ -179,3 +179,16 @@ def test_measured_intensity_is_part_of_the_key() -> None:
     key = StoreKey.of(image, TinyModel(), 8)
     assert key.intensity == image.intensity
     assert replace(key, halo=9) != key
+
+
+def test_channels_behind_a_slider_are_another_normalization() -> None:
+    pixels = np.random.default_rng(0).integers(0, 200, (2, 80, 90)).astype(np.uint16)
+    pixels[1] *= 300
+    shared, apart = (
+        StoreKey.of(open_image(pixels, axes="zyx", channel_axis=axis), TinyModel(), 8)
+        for axis in (None, "z")
+    )
+    assert len(apart.intensity.low) == 2
+    assert StoreKey.from_dict(json.loads(json.dumps(apart.to_dict()))) == apart
+    [difference] = apart.differences(shared)
+    assert difference.startswith("the normalization")

@@ -100,7 +100,7 @@ class FeatureSource:
             if features is None:
                 encoding.is_needed = True
                 features = self.encode(window, encoding)
-                failure = self._keep(window, features)
+                features, failure = self._keep(window, features)
         except BaseException as error:
             with self._lock:
                 del self._pending[window]
@@ -117,13 +117,22 @@ class FeatureSource:
     def _restore(self, window: Window) -> Features | None:
         store = self.store
         found = None if store is None else store.get(window)
-        return found and Features(tuple(m.to(self.model.device) for m in found.maps))
+        return found and self._on_device(found)
 
-    def _keep(self, window: Window, features: Features) -> OSError | ValueError | None:
+    def _keep(
+        self, window: Window, features: Features
+    ) -> tuple[Features, OSError | ValueError | None]:
+        """Store features; return them as they will be found, so that nothing tells when they were.
+
+        And why they can't be stored, if so.
+        """
         store = self.store
         try:
             if store is not None:
-                store.put(window, features)
+                features = self._on_device(store.put(window, features))
         except (OSError, ValueError) as error:
-            return error
-        return None
+            return features, error
+        return features, None
+
+    def _on_device(self, features: Features) -> Features:
+        return Features(tuple(m.to(self.model.device) for m in features.maps))

@@ -92,10 +92,13 @@ class EmbeddingStore:
             if packed is None:
                 check_there(self.path)
                 return None
-        return Features(tuple(torch.from_numpy(m)[None] for m in unpack(packed, self.dtype)))
+        return self._unpacked(packed)
 
-    def put(self, window: Window, features: Features, /) -> None:
-        """Store the features of a tile; a window that is not a tile of the grid is not kept.
+    def put(self, window: Window, features: Features, /) -> Features:
+        """Store the features of a tile, and return them as `get` will, as exact as the store is.
+
+        A window that is not a tile of the grid is not kept, and its features are returned as they
+        are.
 
         Parameters
         ----------
@@ -115,7 +118,7 @@ class EmbeddingStore:
             raise ValueError(f"The features of one window are stored, found {len(features)}.")
         index = self._index(window)
         if index is None:
-            return
+            return features
         packed = pack([m[0].detach().float().cpu().numpy() for m in features.maps], self.dtype)
         with explained(self.path, "written"):
             check_there(self.path)
@@ -123,6 +126,7 @@ class EmbeddingStore:
             if tiles is None:
                 tiles = self._make_tiles(window.step, packed, len(features.maps))
             tiles.write(index, packed)
+        return self._unpacked(packed)
 
     def __contains__(self, window: object, /) -> bool:
         """Whether the window is a tile that is stored; damage inside it shows at reading only."""
@@ -170,6 +174,9 @@ class EmbeddingStore:
     def count_missing(self, planes: Iterable[int | tuple[int, ...]], step: float) -> int:
         """Return how many tiles of some planes are absent, by listing file names once."""
         return int(np.count_nonzero(~self.present(planes, step)))
+
+    def _unpacked(self, packed: list[NDArray[Any]]) -> Features:
+        return Features(tuple(torch.from_numpy(m)[None] for m in unpack(packed, self.dtype)))
 
     def _check_same(self, found_key: StoreKey, dtype: StoredType | None) -> None:
         if differences := found_key.differences(self.key):
