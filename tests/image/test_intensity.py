@@ -74,7 +74,7 @@ def test_no_finite_value_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high"),
-    [((0,), (1, 1)), ((0,) * 4, (1,) * 4), ((2,), (1,)), ((0,), (np.nan,)), ((), ())],
+    [((0,), (1, 1)), ((2,), (1,)), ((0,), (np.nan,)), ((), ())],
 )
 def test_malformed_limits_are_refused(low: tuple[float, ...], high: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="low"):

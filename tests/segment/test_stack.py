@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, binary_erosion
 
 from napari_sam.embedding import Embeddings
-from napari_sam.image import Window
+from napari_sam.image import Intensity, Window, open_image
 from napari_sam.labels import create_labels, open_labels
 from napari_sam.labels.chunks import stored_chunks
 from napari_sam.masks import Mask, MaskTable
@@ -184,6 +184,14 @@ def test_each_time_point_is_a_stack_of_its_own(volume: NDArray[np.uint8], out: P
     assert blobs.is_same(labels[0], labels[1])
     assert {len(np.unique(one)) for one in labels} == {4}
     assert not set(np.unique(labels[0])) & set(np.unique(labels[1])) - {0}
+
+
+def test_channels_are_not_linked(volume: NDArray[np.uint8], out: Path) -> None:
+    ranges = Intensity((0,) * len(volume), (255,) * len(volume))
+    image = open_image(volume, axes="zyx", channel_axis="z", intensity=ranges)
+    labels = segment_stack(Embeddings(image, blobs.PixelModel(), halo=blobs.HALO), out).data[:]
+    numbers = [set(np.unique(plane)) - {0} for plane in labels]
+    assert len(set.union(*numbers)) == sum(len(np.unique(plane)) - 1 for plane in volume)
 
 
 def test_linked_along_time_if_asked(volume: NDArray[np.uint8], out: Path) -> None:

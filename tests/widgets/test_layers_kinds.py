@@ -164,11 +164,13 @@ def test_units_of_another_layer(make_session):
     assert mask.contains(*AT)
 
 
-def test_an_image_beside_one_with_more_axes(make_session):
+@pytest.mark.parametrize("n_axes", [(2, 4), (4, 2), (3, 4), (4, 3), (2, 3), (3, 2)])
+def test_an_image_beside_one_with_other_axes(make_session, n_axes):
     viewer = ViewerModel()
-    layer = viewer.add_image(stack(), name="flat")
-    viewer.add_image(stack(2, 4), name="stack")
-    make_object(make_session(viewer), viewer, layer, ())
+    layers = [viewer.add_image(stack(*(2, 4)[4 - n :]), scale=(2,) * n) for n in n_axes]
+    session = make_session(viewer)
+    for layer in layers:
+        make_object(session, viewer, layer, (1, 3)[4 - layer.ndim :])
 
 
 @pytest.mark.parametrize("order", [(0, 2, 1), (0, 1, 2)])
@@ -284,3 +286,29 @@ def test_layers_of_ours_take_the_units_of_another_image(viewer, make_session, pi
     for gone in (labels, first):
         viewer.layers.remove(gone)
     assert viewer.layers.extent.units == session.image.units
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_no_layer_of_ours_stands_in_the_way_of_the_next_image(
+    viewer, make_session, picture, qtbot, is_alone
+):
+    """Of other axes and units: napari would warn of these, and has crashed when layers of fewer
+    axes were removed after an image of more had come."""
+    image = viewer.add_image(picture, name="pixels")
+    session = make_session(viewer)
+    session.click(100, 120)
+    session.box(60, 60, 90, 90)
+    assert len(viewer.layers) > 1
+    if is_alone:
+        viewer.layers.remove(image)
+    else:
+        viewer.layers.select_all()
+        viewer.layers.remove_selected()
+    qtbot.waitUntil(lambda: not len(viewer.layers))
+    session.image = viewer.add_image(stack(4), units=("um", "um", "um"))
+    assert viewer.layers.extent.units == session.image.units
+    session.click(*AT, plane=(2,))
+    session.box(60, 60, 90, 90, plane=(2,))
+    assert {layer.ndim for layer in viewer.layers} == {3}
+    assert viewer.layers.extent.units == session.image.units
+    assert session.commit() == 1

@@ -42,6 +42,12 @@ def axes_from_names(names: Sequence[str]) -> str:
     return axes
 
 
+def find_channels(names: Sequence[str]) -> int | None:
+    """Return which of some axes is named as one of channels is; None, unless exactly one is."""
+    found = [place for place, name in enumerate(names) if name.lower() in _NAMES["c"]]
+    return found[0] if len(found) == 1 else None
+
+
 def parse_axes(axes: str | None, shape: tuple[int, ...], dtype: np.dtype) -> str:
     """Return the axes of an array, guessed if they are not given.
 

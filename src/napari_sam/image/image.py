@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,8 +15,9 @@ from napari_sam.image.level import Level
 from napari_sam.image.open_source import open_source
 from napari_sam.image.plane import parse_plane
 from napari_sam.image.pyramid import Pyramid, make_pyramid
+from napari_sam.image.ranges import Ranges
 from napari_sam.image.resample import axis_weights, resample
-from napari_sam.image.sample import Block, describe_sample, read_blocks, sample_pixels
+from napari_sam.image.sample import Block, read_blocks
 from napari_sam.image.window import Window
 
 MAX_PIXELS = 1 << 22
@@ -47,6 +47,9 @@ class Image:
         Type of the raw values.
     n_channels : int
         Channels that are read: 1 (gray), 2 (red, green) or 3 (red, green, blue).
+    channel_axis : str
+        The axis of planes whose positions are channels, each with an intensity of its own; "" if
+        there is none.
     levels : tuple of Level
         Arrays of decreasing resolution, with their downsampling factors and offsets.
     scale : tuple of float
@@ -69,26 +72,19 @@ class Image:
         conversion: Conversion = "percentiles",
     ) -> None:
         self._pyramid = pyramid
-        self._lock = threading.Lock()
-        self._is_intensity_given = intensity is not None
+        self._ranges = Ranges(pyramid, intensity, conversion)
         self.conversion = conversion
         self.axes = pyramid.axes
         self.shape_yx = pyramid.levels[0].shape_yx
         self.plane_shape = pyramid.plane_shape
         self.dtype = pyramid.dtype
         self.n_channels = pyramid.n_channels
+        self.channel_axis = pyramid.channel_axis
         self.levels = pyramid.levels
         self.scale = pyramid.scale
         self.units = pyramid.units
         self.channel_names = pyramid.channel_names
         self.name = pyramid.name
-        self._sample_notes: tuple[str, ...] = ()
-        if intensity is not None and len(intensity.low) != self.n_channels:
-            raise ValueError(
-                f"The intensity has limits for {len(intensity.low)} channels, but {self.n_channels}"
-                f" are read."
-            )
-        self._intensity = intensity
 
     def __repr__(self) -> str:
         shape, axes = self.levels[0].array.shape, self.axes
@@ -104,42 +100,25 @@ class Image:
 
         By percentiles, 8-bit RGB (a last axis c) is taken as it is, all else per channel. By
         extremes, everything is measured per channel, an image of up to 4 million pixels as a whole.
+        With a `channel_axis`, the ranges of all positions along it, one behind the other.
         """
-        with self._lock:
-            if self._intensity is None:
-                self._intensity = self._measure_intensity()
-            return self._intensity
-
-    def _measure_intensity(self) -> Intensity:
-        if self.conversion == "min-max":
-            sample = sample_pixels(self._pyramid, whole_if_small=True)
-            return self._noted(Intensity.from_extremes(sample), sample)
-        if self.n_channels == 3 and self.axes.endswith("c") and self.dtype == np.uint8:
-            return Intensity((0.0,) * 3, (255.0,) * 3)
-        sample = sample_pixels(self._pyramid)
-        return self._noted(Intensity.from_sample(sample), sample)
-
-    def _noted(self, intensity: Intensity, sample: NDArray[Any]) -> Intensity:
-        """Remember what is odd about the sample that an intensity was measured on."""
-        self._sample_notes = tuple(describe_sample(sample))
-        return intensity
+        return self._ranges.joined
 
     @property
     def note(self) -> str:
         """What the user should know: pixels that are no numbers, a constant image, what is unused.
 
-        Measures the intensity, unless that has been done or it was given.
+        Measures the intensity, unless that has been done or it was given; with a `channel_axis`,
+        it tells of those channels only that have been measured.
         """
-        if not self._is_intensity_given:
-            _ = self.intensity
-        return "; ".join(self._pyramid.notes + self._sample_notes)
+        return "; ".join(filter(None, (*self._pyramid.notes, self._ranges.note)))
 
     def converted(self, conversion: Conversion) -> Image:
         """Return the same image with its intensity chosen in another way, not yet measured.
 
         An intensity that was given when the image was opened stays.
         """
-        if self._is_intensity_given or conversion == self.conversion:
+        if self._ranges.is_given or conversion == self.conversion:
             return self
         return Image(self._pyramid, conversion=conversion)
 
@@ -216,6 +195,7 @@ class Image:
     ) -> Iterator[NDArray[np.float32]]:
         """Read a window from top to bottom, in strips of at most `MAX_PIXELS` pixels."""
         (factor_y, factor_x), (offset_y, offset_x) = level.downsample, level.offset
+        intensity = self._ranges.of_plane(plane)
         n_rows, n_columns = self._shape_inside(window)
         step_y, step_x = window.step / factor_y, window.step / factor_x
         columns, column_weights = axis_weights(
@@ -230,7 +210,7 @@ class Image:
                 level.shape_yx[0],
             )
             raw = self._pyramid.read(level, plane, rows, columns)
-            yield resample(self.intensity.normalize(raw), row_weights, column_weights)
+            yield resample(intensity.normalize(raw), row_weights, column_weights)
 
     def _shape_inside(self, window: Window) -> tuple[int, int]:
         """Return how many samples of a window show the image, in y and x."""
@@ -247,6 +227,7 @@ def open_image(
     *,
     axes: str | None = None,
     channels: Channels = None,
+    channel_axis: str | None = None,
     intensity: Intensity | None = None,
     series: int | None = None,
     storage_options: Mapping[str, Any] | None = None,
@@ -268,6 +249,10 @@ def open_image(
         The number or name of the channel to read, or of two or three as red, green and blue; or
         ``"max"``, the maximum of the raw values of all. Needed unless the image has one or three;
         alpha is dropped. Of more, micro-sam's models expect the first three.
+    channel_axis : str, optional
+        One of ``"ptz"`` if the planes along this axis are channels: each has a range of raw values
+        of its own, so that a dim one beside a bright one does not read as black. Instead of an
+        axis c and `channels`, where all channels are to be looked at, one by one.
     intensity : Intensity, optional
         The raw values that read as 0 and 1. Default: measured on a sample at first use.
     series : int, optional
@@ -287,4 +272,4 @@ def open_image(
         If it is empty, its levels do not belong together, or axes or channels do not fit.
     """
     source = open_source(data, axes, series, storage_options)
-    return Image(make_pyramid(source, axes, channels), intensity)
+    return Image(make_pyramid(source, axes, channels, channel_axis), intensity)

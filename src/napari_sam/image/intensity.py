@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -35,10 +36,10 @@ class Intensity:
     is_8_bit: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.low) != len(self.high) or not 1 <= len(self.low) <= 3:
+        if len(self.low) != len(self.high) or not self.low:
             raise ValueError(
-                f"An intensity range has one low and one high value for each of one to three "
-                f"channels, found low={self.low}, high={self.high}."
+                f"An intensity range has one low and one high value for each channel, found "
+                f"low={self.low}, high={self.high}."
             )
         if not (np.isfinite(self.low + self.high).all() and (self._low <= self._high).all()):
             raise ValueError(
@@ -88,6 +89,23 @@ class Intensity:
             tuple(float(channel.max()) for channel in finite),
             is_8_bit=True,
         )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Intensity]) -> Intensity:
+        """Return the ranges of several intensities, which were all chosen in the same way."""
+        if len(parts) == 1:
+            return parts[0]
+        low = tuple(limit for part in parts for limit in part.low)
+        high = tuple(limit for part in parts for limit in part.high)
+        return cls(low, high, parts[0].is_8_bit)
+
+    def split(self, n_channels: int) -> list[Intensity]:
+        """Return the intensities of so many channels each that were `joined`."""
+        if len(self.low) == n_channels:
+            return [self]
+        starts = range(0, len(self.low), n_channels)
+        parts = [slice(start, start + n_channels) for start in starts]
+        return [Intensity(self.low[part], self.high[part], self.is_8_bit) for part in parts]
 
     def normalize(self, raw: NDArray[Any]) -> NDArray[np.float32]:
         """Map a (C, h, w) array of raw values to float32 in [0, 1]; NaN and infinity become 0."""

@@ -39,6 +39,8 @@ class Pyramid:
         The finest first.
     is_maximum : bool
         Whether the maximum over the channels is read, else each of them, one to three.
+    channel_axis : str
+        The axis of planes whose positions are channels; "" if there is none.
     scale : tuple of float
         Size of a level-0 pixel along each axis, in `units`; 1 where it is not known.
     units : tuple of str or None
@@ -57,6 +59,7 @@ class Pyramid:
     dtype: np.dtype
     levels: tuple[Level, ...]
     is_maximum: bool = False
+    channel_axis: str = ""
     scale: tuple[float, ...] = ()
     units: tuple[str | None, ...] = ()
     channel_names: tuple[str, ...] = ()
@@ -67,6 +70,13 @@ class Pyramid:
     def n_channels(self) -> int:
         """Channels of what is read."""
         return 1 if self.is_maximum else max(len(self.channels), 1)
+
+    @property
+    def n_places(self) -> int:
+        """Positions along the channel axis, 1 if there is none."""
+        if not self.channel_axis:
+            return 1
+        return self.plane_shape[self.plane_axes.index(self.channel_axis)]
 
     def read(
         self, level: Level, plane: tuple[int, ...], rows: slice, columns: slice
@@ -135,7 +145,9 @@ class Pyramid:
         return [slice(channel, channel + 1) for channel in self.channels]
 
 
-def make_pyramid(source: Source, axes: str | None, channels: Channels) -> Pyramid:
+def make_pyramid(
+    source: Source, axes: str | None, channels: Channels, channel_axis: str | None = None
+) -> Pyramid:
     """Check the levels of an image, the finest first, and describe them.
 
     Levels with fewer time points than the first are left out; those with fewer planes along z are
@@ -154,6 +166,11 @@ def make_pyramid(source: Source, axes: str | None, channels: Channels) -> Pyrami
         _check_array(array)
     shape, dtype = tuple(source.arrays[0].shape), np.dtype(source.arrays[0].dtype)
     axes = parse_axes(axes or source.axes, shape, dtype)
+    if channel_axis and channel_axis not in {axis for axis in axes if axis in PLANE_AXES}:
+        raise ValueError(
+            f"channel_axis={channel_axis!r} is none of the letters p, t, z in axes={axes!r}. An "
+            f"axis c is read through channels=."
+        )
     for number in range(1, len(source.arrays)):
         _check_level(source, axes, number)
     levels = [
@@ -177,6 +194,9 @@ def make_pyramid(source: Source, axes: str | None, channels: Channels) -> Pyrami
         notes += (
             "coarse levels merge neighboring planes, and so do windows of very large objects",
         )
+    if channel_axis:
+        n_channels = shape[axes.index(channel_axis)]
+        notes += (f"each of its {n_channels} channels has an intensity range of its own",)
     chunk_bytes = math.prod(chunk_shape(source.arrays[0]) or ()) * dtype.itemsize
     if chunk_bytes > LARGE_CHUNK_BYTES:
         notes += (
@@ -190,6 +210,7 @@ def make_pyramid(source: Source, axes: str | None, channels: Channels) -> Pyrami
         dtype,
         tuple(levels),
         is_maximum=isinstance(channels, str) and channels == "max",
+        channel_axis=channel_axis or "",
         scale=source.transforms[0].scale if source.transforms else (1.0,) * len(axes),
         units=source.units if len(source.units) == len(axes) else (None,) * len(axes),
         channel_names=names,

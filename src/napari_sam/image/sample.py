@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -33,22 +33,32 @@ Block = tuple[slice, ...]
 """A slice for each axis but c."""
 
 
-def sample_pixels(pyramid: Pyramid, *, whole_if_small: bool = False) -> NDArray[Any]:
+def sample_pixels(
+    pyramid: Pyramid, at: Mapping[str, int] | None = None, *, whole_if_small: bool = False
+) -> NDArray[Any]:
     """Read blocks spread over planes, rows and columns; return the raw values as (C, N).
 
     Extremes are missed by a sample: for them, read a small image as a whole. Blocks in the same
     chunk are read in one pass, which decodes it once: instead of them, pixels spread over it.
+
+    Parameters
+    ----------
+    pyramid : Pyramid
+        What is read.
+    at : mapping, optional
+        The only position along some of the axes of planes.
+    whole_if_small : bool
+        Whether all of at most `WHOLE_PIXELS` pixels is read.
     """
-    level = pyramid.levels[0]
-    if whole_if_small and math.prod(pyramid.plane_shape + level.shape_yx) <= WHOLE_PIXELS:
-        boxes: list[dict[str, int | slice]] = [
-            dict.fromkeys(pyramid.plane_axes + "yx", slice(None))
-        ]
+    level, at = pyramid.levels[0], at or {}
+    axes = "".join(axis for axis in pyramid.plane_axes + "yx" if axis not in at)
+    if whole_if_small and math.prod(_lengths(pyramid, level, axes)) <= WHOLE_PIXELS:
+        boxes: list[dict[str, int | slice]] = [dict.fromkeys(axes, slice(None))]
     else:
         level = _sample_level(pyramid)
-        boxes = list(_iter_boxes(pyramid, level))
+        boxes = list(_iter_boxes(pyramid, level, axes))
     with ThreadPoolExecutor() as pool:  # reading waits for the disk or the network
-        blocks = list(pool.map(lambda box: pyramid.read_box(level, box), boxes))
+        blocks = list(pool.map(lambda box: pyramid.read_box(level, {**box, **at}), boxes))
     return np.concatenate([block.reshape(len(block), -1) for block in blocks], axis=1)
 
 
@@ -66,10 +76,9 @@ def _sample_level(pyramid: Pyramid) -> Level:
 
 def read_blocks(pyramid: Pyramid, blocks: Sequence[Block]) -> list[NDArray[Any]]:
     """Read blocks of level 0 as (C, …) arrays, with those in the same chunk in one pass."""
-    level = pyramid.levels[0]
-    axes = [*pyramid.plane_axes, "y", "x"]
+    level, axes = pyramid.levels[0], pyramid.plane_axes + "yx"
     found: dict[tuple[int, ...], NDArray[Any]] = {}
-    for group in _by_chunk(pyramid, level, blocks):
+    for group in _by_chunk(pyramid, level, axes, blocks):
         bounds = _bounds(group)
         index = {axis: slice(*bound) for axis, bound in zip(axes, bounds, strict=True)}
         box = pyramid.read_box(level, index)
@@ -82,10 +91,9 @@ def read_blocks(pyramid: Pyramid, blocks: Sequence[Block]) -> list[NDArray[Any]]
     return [found[_start(block)] for block in blocks]
 
 
-def _iter_boxes(pyramid: Pyramid, level: Level) -> Iterator[dict[str, int | slice]]:
+def _iter_boxes(pyramid: Pyramid, level: Level, axes: str) -> Iterator[dict[str, int | slice]]:
     """Yield what is read in one pass: a block, or every so many pixels around those of a chunk."""
-    axes = [*pyramid.plane_axes, "y", "x"]
-    for group in _by_chunk(pyramid, level, list(_iter_blocks(pyramid, level))):
+    for group in _by_chunk(pyramid, level, axes, list(_iter_blocks(pyramid, level, axes))):
         around = _around(group)
         yield {
             axis: part.start if axis in pyramid.plane_axes and part.stop == part.start + 1 else part
@@ -93,11 +101,13 @@ def _iter_boxes(pyramid: Pyramid, level: Level) -> Iterator[dict[str, int | slic
         }
 
 
-def _by_chunk(pyramid: Pyramid, level: Level, blocks: Sequence[Block]) -> Iterable[list[Block]]:
+def _by_chunk(
+    pyramid: Pyramid, level: Level, axes: str, blocks: Sequence[Block]
+) -> Iterable[list[Block]]:
     """Put blocks that start in the same chunk together; each by itself where nothing is chunked."""
     if chunk_shape(level.array) is None:
         return [[block] for block in blocks]
-    chunks = _chunk_lengths(pyramid, level)
+    chunks = _chunk_lengths(pyramid, level, axes)
     groups: dict[tuple[int, ...], list[Block]] = {}
     for block in blocks:
         number = tuple(first // side for first, side in zip(_start(block), chunks, strict=True))
@@ -134,12 +144,12 @@ def _around(blocks: list[Block]) -> Block:
     )
 
 
-def _iter_blocks(pyramid: Pyramid, level: Level) -> Iterator[Block]:
+def _iter_blocks(pyramid: Pyramid, level: Level, axes: str) -> Iterator[Block]:
     """Spread blocks evenly, each inside one chunk where chunks are large enough."""
-    lengths = np.array(pyramid.plane_shape + level.shape_yx)
-    chunks = np.minimum(_chunk_lengths(pyramid, level), lengths)
+    lengths = _lengths(pyramid, level, axes)
+    chunks = np.minimum(_chunk_lengths(pyramid, level, axes), lengths)
     sides = np.minimum(chunks.clip(LEAST_BLOCK_SIZE, BLOCK_SIZE), lengths)
-    sides[: len(pyramid.plane_shape)] = 1
+    sides[:-2] = 1
     start = (_spread(BLOCKS, len(lengths)) * (lengths - sides + 1)).astype(int)
     chunk_start = (start + np.minimum(sides, chunks) // 2) // chunks * chunks
     start = start.clip(chunk_start, chunk_start + np.maximum(chunks - sides, 0))
@@ -149,11 +159,15 @@ def _iter_blocks(pyramid: Pyramid, level: Level) -> Iterator[Block]:
         )
 
 
-def _chunk_lengths(pyramid: Pyramid, level: Level) -> NDArray[np.int64]:
-    """Return the chunk of a level along its plane axes, y and x."""
+def _lengths(pyramid: Pyramid, level: Level, axes: str) -> NDArray[np.int64]:
+    """Return the shape of a level along some axes."""
+    return np.array([level.array.shape[pyramid.axes.index(axis)] for axis in axes])
+
+
+def _chunk_lengths(pyramid: Pyramid, level: Level, axes: str) -> NDArray[np.int64]:
+    """Return the chunk of a level along some axes."""
     chunks = chunk_shape(level.array) or level.array.shape
-    by_axis = dict(zip(pyramid.axes, chunks, strict=True))
-    return np.array([by_axis[axis] for axis in [*pyramid.plane_axes, "y", "x"]])
+    return np.array([chunks[pyramid.axes.index(axis)] for axis in axes])
 
 
 def _spread(count: int, dimensions: int) -> NDArray[np.float64]:

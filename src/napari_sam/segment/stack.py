@@ -222,7 +222,9 @@ def prepare_run(
     run = Run(
         embeddings,
         RunFolder.beside(out),
-        settings.resolved(embeddings.model, embeddings.base_step, plane_axes),
+        settings.resolved(
+            embeddings.model, embeddings.base_step, plane_axes.replace(image.channel_axis, "")
+        ),
         tuple(chosen),
         None if region is None else Region.parse(region, image.shape_yx),
         keep,

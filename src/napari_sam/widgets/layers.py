@@ -59,8 +59,15 @@ def check_layer(viewer: ViewerModel, layer: Any, kind: Literal["Image", "Labels"
         )
 
 
-def open_layer(layer: ImageLayer) -> Image:
+def open_layer(layer: ImageLayer, channel_axis: int | None = None) -> Image:
     """Open the data of a napari Image layer, all its levels; nothing is read yet.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    channel_axis
+        The axis behind a slider whose positions are channels: each has an intensity of its own.
 
     Raises
     ------
@@ -82,7 +89,11 @@ def open_layer(layer: ImageLayer) -> Image:
                 "of numpy, dask or zarr. Give it one: layer.data = numpy.asarray(layer.data)."
             )
     axes = SLIDER_AXES[-layer.ndim :] + "c" * layer.rgb
-    return open_image(levels if layer.multiscale else levels[0], axes=axes)
+    return open_image(
+        levels if layer.multiscale else levels[0],
+        axes=axes,
+        channel_axis=None if channel_axis is None else axes[channel_axis],
+    )
 
 
 def data_to_world(layer: Layer) -> np.ndarray:
