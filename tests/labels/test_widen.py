@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -162,6 +163,34 @@ def test_what_is_given_up_or_fails_leaves_them_as_they_were(saved, monkeypatch):
     assert len(list(saved.path.iterdir())) == len(before.values) + 1
     saved.objects.apply(commit(saved.pyramid, 9, y=50, x=100, plane=(0,)), saved.pyramid)
     assert len(open_saved(saved.path).objects.table) == 4
+
+
+def test_who_widens_anew_waits_for_the_one_who_has_been_called_off(saved):
+    before, point = Before(saved), PointOfNoReturn()
+    old = widen_saved(saved, point)
+    next(old), next(old)
+    assert point.call_off()
+    with ThreadPoolExecutor(1) as threads:
+        new = threads.submit(list, widen_saved(saved))
+        with pytest.raises(TimeoutError):
+            new.result(timeout=0.3)
+        old.close()
+        *_, wide = new.result(timeout=60)
+    check(wide, before, np.uint16)
+    check(open_saved(saved.path), before, np.uint16)
+
+
+def test_who_does_not_end_is_not_waited_for_for_ever(saved, monkeypatch):
+    monkeypatch.setattr("napari_sam.labels.retype.PATIENCE_S", 0.01)
+    old = widen_saved(saved)
+    next(old)
+    with pytest.raises(ValueError, match=r"a\.zarr are still being changed"):
+        list(widen_saved(saved))
+    *_, wide = old
+    assert wide.pyramid.dtype == np.uint16
+    with pytest.raises(ValueError, match="are uint16 by now"):
+        list(widen_saved(saved))
+    assert open_saved(saved.path).pyramid.dtype == np.uint16
 
 
 def test_they_can_be_called_off_until_they_change_places(saved, tmp_path):

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from napari_sam.prompts.strokes import LASSO_SAMPLES, MOST_POINTS, fill_outline, points_along
+from napari_sam.prompts.strokes import (
+    LASSO_SAMPLES,
+    MOST_POINTS,
+    MOST_VERTICES,
+    fill_outline,
+    points_along,
+    thin_outline,
+)
 
 paths = st.lists(
     st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4)), min_size=1, max_size=20
@@ -61,6 +69,19 @@ def test_a_large_lasso_takes_no_more_memory():
     mask, _ = fill_outline([(0, 0), (0, 50_000), (30_000, 50_000), (30_000, 0)])
     assert max(mask.logits.shape) == LASSO_SAMPLES
     assert mask.step == pytest.approx(50_001 / LASSO_SAMPLES)
+
+
+@given(
+    path=arrays(float, st.tuples(st.integers(3, 300), st.just(2)), elements=st.floats(-1e4, 1e4))
+)
+def test_an_outline_is_kept_in_few_vertices(path):
+    thinned = thin_outline(path)
+    assert len(thinned) == min(len(path), MOST_VERTICES)
+    np.testing.assert_array_equal(thinned[0], path[0])
+    assert (thinned.min(axis=0) >= path.min(axis=0) - 1e-6).all()
+    assert (thinned.max(axis=0) <= path.max(axis=0) + 1e-6).all()
+    if len(path) <= MOST_VERTICES:
+        np.testing.assert_array_equal(thinned, path)
 
 
 @pytest.mark.parametrize("path", [[], [(1, 2, 3)], [(np.nan, 1)]])

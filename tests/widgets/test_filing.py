@@ -15,9 +15,12 @@ import pytest
 import zarr
 from napari.components import ViewerModel
 
-from napari_sam.labels import create_labels
+from napari_sam.labels import create_labels, retype
 from napari_sam.labels.save import open_saved
 from napari_sam.widgets.chore import Chore
+from napari_sam.widgets.lanes import Lanes
+
+PATIENCE_MS = 30_000  # a busy machine is no failure
 
 
 @pytest.fixture
@@ -195,6 +198,46 @@ def test_commands_wait_while_labels_are_widened(session, viewer):
     session.accept(chores[-1], answer)
     assert session.labels.data.dtype == np.uint16
     assert session.labels.data[50, 50] == 1
+
+
+def test_labels_can_be_widened_again_at_once_when_the_dock_was_closed(
+    session, viewer, tmp_path, monkeypatch, qtbot
+):
+    monkeypatch.setattr(retype, "iter_copied", slowly(retype.iter_copied))
+    session.labels = viewer.add_labels(np.zeros((200, 240), np.uint8))
+    keep(session, 50, 50)
+    session.save_labels(tmp_path / "cells.ome.zarr")
+    for is_last in (False, False, True):
+        lanes = Lanes(session)
+        lanes.join("dock")
+        with qtbot.waitSignal(lanes.progressed, timeout=PATIENCE_MS, check_params_cb=is_widening):
+            session.widen_labels(wait=False)
+        if not is_last:
+            lanes.leave("dock")
+            assert not session.is_held_up
+    qtbot.waitUntil(lambda: not session.is_held_up, timeout=PATIENCE_MS)
+    lanes.stop()
+    assert session.labels.data.dtype == np.uint16
+    assert keep(session, 100, 150) == 2
+    saved = open_saved(tmp_path / "cells.ome.zarr")
+    assert saved.pyramid.dtype == np.uint16
+    assert np.unique(saved.pyramid.data[:]).tolist() == [0, 1, 2]
+    assert len(saved.objects.table) == 2
+
+
+def is_widening(text):
+    return text.startswith("Making room")
+
+
+def slowly(iter_copied):
+    """Take a while after each block."""
+
+    def copy(*args):
+        for share in iter_copied(*args):
+            yield share
+            time.sleep(0.5)
+
+    return copy
 
 
 # After a crash

@@ -401,6 +401,33 @@ def test_a_lasso_is_shown_as_it_was_drawn(session):
     assert shown.layer.shape_type == ["polygon"]
 
 
+def test_an_object_opened_again_shows_what_was_drawn_around_it(session, tmp_path):
+    shown = scene(session.viewer).box
+    angles = np.linspace(0, 2 * np.pi, 500)
+    path = np.stack([100 + 40 * np.sin(angles), 120 + 30 * np.cos(angles)], axis=1)
+    session.lasso(path)
+    session.commit()
+    session.save_labels(tmp_path / "cells.zarr")
+    session.open_labels(tmp_path / "cells.zarr")
+    session.reopen(1, plane=())
+    assert shown.layer.shape_type == ["polygon"]
+    vertices = shown.layer.data[0]
+    assert len(vertices) <= 64
+    radii = np.hypot(*((vertices - (100, 120)) / (40, 30)).T)
+    np.testing.assert_allclose(radii, 1, atol=0.01)
+    session.click(100, 110)
+    session.commit()
+    session.undo()
+    assert shown.layer.shape_type == ["polygon"]
+    session.redo()
+    session.reopen(1, plane=())
+    np.testing.assert_array_equal(shown.layer.data[0], vertices)
+    session.box(20, 20, 60, 70)
+    session.commit()
+    session.reopen(1, plane=())
+    assert shown.layer.shape_type == ["rectangle"]
+
+
 def test_steps_of_long_ago_hold_objects_in_little_memory(session):
     session.click(100, 120)
     session.choose(2)

@@ -85,6 +85,19 @@ def test_what_is_painted_while_labels_are_widened_stays(session, asked):
     assert session.labels.data[50, 60] == 9
 
 
+def test_to_widen_labels_again_before_it_is_done_changes_nothing(session, viewer, asked):
+    session.labels = viewer.add_labels(np.zeros((60, 70), np.uint8))
+    requests = asked()
+    for _ in range(3):
+        session.widen_labels(wait=False)
+    answer(session, requests[-1])
+    assert session.labels.data.dtype == np.uint16
+    assert not session.is_held_up
+    assert "is uint16 already" in session.status
+    session.widen_labels()
+    assert session.labels.data.dtype == np.uint32
+
+
 @pytest.mark.parametrize("command", ["widen", "save"])
 def test_other_data_set_meanwhile_are_not_replaced(session, asked, command, tmp_path):
     keep(session, 20, 20)
@@ -245,6 +258,44 @@ def test_the_rule_for_overlaps_is_that_of_when_enter_was_pressed(session, asked)
     session.click(20, 20)
     assert session.commit() is None
     assert 1 not in session.labels.data
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_preserving_labels_or_not_is_as_it_was_when_enter_was_pressed(session, asked, is_on):
+    keep(session, 20, 20)
+    session.overlap = "replace"
+    session.labels.preserve_labels = is_on
+    before = session.labels.data.copy()
+    requests = asked()
+    session.click(20, 30, wait=False)
+    session.commit(wait=False)
+    session.labels.preserve_labels = not is_on
+    answer_all(session, requests)
+    assert 2 in session.labels.data
+    assert np.array_equal(session.labels.data[before == 1], before[before == 1]) == is_on
+    session.undo(wait=False)
+    session.undo(wait=False)
+    assert 2 not in session.labels.data
+    session.click(20, 30)
+    session.commit()
+    assert np.array_equal(session.labels.data[before == 1], before[before == 1]) != is_on
+
+
+def test_preserving_labels_goes_with_the_layer(session, viewer):
+    keep(session, 20, 20)
+    session.overlap = "replace"
+    first, other = session.labels, viewer.add_labels(np.full((60, 70), 7, np.uint16))
+    other.preserve_labels = True
+    session.labels = other
+    session.click(45, 50)
+    assert session.commit() is None
+    session.labels = first
+    first.preserve_labels = False
+    other.preserve_labels = False
+    other.preserve_labels = True
+    session.click(20, 30)
+    session.commit()
+    assert np.count_nonzero(first.data == 1) < np.count_nonzero(first.data == 2)
 
 
 def test_other_labels_are_for_the_objects_that_come_after(session, viewer, asked):

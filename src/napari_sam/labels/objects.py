@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from napari_sam.prompts import Prompts
+from napari_sam.prompts.strokes import thin_outline
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_sam.masks import Mask
 
 Key = tuple[int, tuple[int, ...]]
 """A label and a plane: an object of several planes has a record on each."""
+
+Outline = tuple[tuple[float, float], ...]
 
 NO_PROMPTS = Prompts()
 
@@ -42,6 +48,9 @@ class ObjectRecord:
         As the model gave them; NaN if unknown.
     is_reviewed : bool
         Whether somebody has accepted it.
+    outline : tuple of (float, float)
+        Vertices (row, column) of what has been drawn around it, a few dozen at most; empty, if
+        nothing has been.
     """
 
     label: int
@@ -54,6 +63,7 @@ class ObjectRecord:
     predicted_iou: float = float("nan")
     stability_score: float = float("nan")
     is_reviewed: bool = False
+    outline: Outline = ()
 
     @classmethod
     def of(
@@ -65,6 +75,7 @@ class ObjectRecord:
         prompts: Prompts | None = None,
         rank: int = 0,
         model: str = "",
+        outline: NDArray[np.float64] | None = None,
     ) -> ObjectRecord:
         """Make the record of a mask that has been written into labels."""
         return cls(
@@ -77,6 +88,7 @@ class ObjectRecord:
             model,
             mask.predicted_iou,
             mask.stability_score,
+            outline=() if outline is None else to_outline(thin_outline(outline).round(2).tolist()),
         )
 
     @property
@@ -87,6 +99,11 @@ class ObjectRecord:
     def reviewed(self, is_reviewed: bool = True) -> ObjectRecord:
         """Return the record as somebody has accepted it, or not."""
         return replace(self, is_reviewed=is_reviewed)
+
+
+def to_outline(vertices: Iterable[Sequence[float]]) -> Outline:
+    """Return vertices (row, column) as a record holds them."""
+    return tuple((float(y), float(x)) for y, x in vertices)
 
 
 class ObjectTable:

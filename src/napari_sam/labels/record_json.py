@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from napari_sam.labels.objects import ObjectRecord
+from napari_sam.labels.objects import ObjectRecord, to_outline
 from napari_sam.prompts import Prompts
 
 SIGNS = {1: "+", 0: "-"}
@@ -19,7 +19,7 @@ def record_to_json(record: ObjectRecord) -> dict[str, Any]:
     """Return what JSON can hold; a score that is unknown is null."""
     prompts = record.prompts
     points = zip(prompts.points.tolist(), prompts.labels.tolist(), strict=True)
-    return {
+    entries = {
         "label": int(record.label),
         "plane": [int(index) for index in record.plane],
         "box": [int(side) for side in record.box],
@@ -32,6 +32,7 @@ def record_to_json(record: ObjectRecord) -> dict[str, Any]:
         "stability_score": _known(record.stability_score),
         "reviewed": bool(record.is_reviewed),
     }
+    return entries | ({"outline": list(map(list, record.outline))} if record.outline else {})
 
 
 def record_from_json(entries: Mapping[str, Any]) -> ObjectRecord:
@@ -54,6 +55,7 @@ def record_from_json(entries: Mapping[str, Any]) -> ObjectRecord:
         predicted_iou=_number(entries["predicted_iou"]),
         stability_score=_number(entries["stability_score"]),
         is_reviewed=bool(entries["reviewed"]),
+        outline=to_outline(entries.get("outline", ())),
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any, cast
 
 import numpy as np
@@ -19,6 +21,11 @@ from napari_sam.labels.point_of_no_return import PointOfNoReturn
 LEFT_OVER = "napari_sam_left_over"
 """Attribute of the group: arrays in it that are no levels, not yet or not any more."""
 
+PATIENCE_S = 60
+"""How long one waits for another who is at the same labels: that one cleans up, and ends."""
+
+_locks: defaultdict[Path, Lock] = defaultdict(Lock)
+
 
 def iter_retyped(
     path: Path, dtype: np.dtype[Any], point: PointOfNoReturn | None = None
@@ -26,7 +33,8 @@ def iter_retyped(
     """Write all levels anew beside the old ones, and then let them change places.
 
     They do so when the metadata of the group are replaced, which happens at once. The journal
-    of objects moves along; nothing else may write the labels meanwhile.
+    of objects moves along; nothing else may write the labels meanwhile. One who has been called off
+    is waited for.
 
     Parameters
     ----------
@@ -41,8 +49,27 @@ def iter_retyped(
     ------
     float
         Which part is done.
+
+    Raises
+    ------
+    ValueError
+        If somebody else is at these labels and does not end, or has made them wide enough.
     """
+    lock = _locks[path.resolve()]
+    if not lock.acquire(timeout=PATIENCE_S):
+        raise ValueError(f"The labels {path} are still being changed. Try again later.")
+    try:
+        yield from _iter_retyped(path, dtype, point)
+    finally:
+        lock.release()
+
+
+def _iter_retyped(
+    path: Path, dtype: np.dtype[Any], point: PointOfNoReturn | None
+) -> Iterator[float]:
     pyramid = open_labels(path)
+    if pyramid.dtype.itemsize >= dtype.itemsize:
+        raise ValueError(f"The labels {path} are {pyramid.dtype} by now. Open them again.")
     group = pyramid.group
     old = level_names(group)
     new = [f"{level}_{np.dtype(dtype).name}" for level in range(len(old))]

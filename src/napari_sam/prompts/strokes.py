@@ -14,6 +14,9 @@ MOST_POINTS = 8
 LASSO_SAMPLES = 256
 """Samples along the longer side of a lasso, as many as a model's mask prompt has."""
 
+MOST_VERTICES = 64
+"""Of an outline that is kept to be shown again."""
+
 
 def points_along(path: ArrayLike, apart: float) -> NDArray[np.float64]:
     """Return points at equal distances along a scribble, its two ends among them.
@@ -76,6 +79,32 @@ def fill_outline(path: ArrayLike) -> tuple[MaskPrompt, NDArray[np.float64]]:
         raise ValueError("The outline encloses nothing; draw it around the object.")
     logits = np.where(inside, CONFIDENT_LOGIT, -CONFIDENT_LOGIT).astype(np.float32)
     return MaskPrompt(logits, y=float(box[0]), x=float(box[1]), step=step), box
+
+
+def thin_outline(path: ArrayLike) -> NDArray[np.float64]:
+    """Return a closed outline of at most `MOST_VERTICES`, at equal distances if it had more.
+
+    Parameters
+    ----------
+    path : (N, 2) array-like of float
+        The outline, (row, column).
+
+    Returns
+    -------
+    (K, 2) float array
+
+    Raises
+    ------
+    ValueError
+        If the path is no (N, 2) array of finite numbers with at least three rows.
+    """
+    vertices = _parse_path(path, least=3)
+    if len(vertices) <= MOST_VERTICES:
+        return vertices
+    ring = np.vstack([vertices, vertices[:1]])
+    at = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(ring, axis=0).T))])
+    wanted = np.linspace(0, at[-1], MOST_VERTICES, endpoint=False)
+    return np.stack([np.interp(wanted, at, ring[:, axis]) for axis in (0, 1)], axis=1)
 
 
 def _parse_path(path: ArrayLike, least: int) -> NDArray[np.float64]:

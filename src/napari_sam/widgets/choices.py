@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -49,6 +50,7 @@ class Choices(ABC):
         self._viewer = weakref.ref(viewer)
         self._source = Source()
         self._target = Target()
+        self._target.switched.connect(self._on_preserving)
         self._in_force = self._wished = Chosen()
         self._first_names = FirstNames(viewer)
         self._openings: dict[str, str] = {}
@@ -60,6 +62,11 @@ class Choices(ABC):
         if viewer is None:
             raise RuntimeError("The viewer of this session has been closed.")
         return viewer
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether the viewer is still there."""
+        return self._viewer() is not None
 
     @property
     def image(self) -> ImageLayer | None:
@@ -240,8 +247,9 @@ class Choices(ABC):
             labels = layer_text(name)
             if not kept.is_made_here:
                 self._openings[labels] = kept.came_by or opening(kept.layer, name)
-        names = ("object_diameter", "overlap", "neighbors", "preferred_rank")
+        names = ("object_diameter", "neighbors", "preferred_rank")
         chosen = {name: repr(getattr(self._in_force, name)) for name in names}
+        chosen["overlap"] = repr(self._in_force.rule)
         return {"model": repr(self.model), **chosen, "labels": labels}
 
     def _check_labels(self, layer: Labels | None) -> None:
@@ -253,7 +261,14 @@ class Choices(ABC):
     def _set_labels(self, layer: Labels | None) -> None:
         """Write into another layer at once, whatever waits."""
         self._target.layer = layer
+        preserves = self._target.preserves
+        self._wished = replace(self._wished, preserves=preserves)
+        self._in_force = replace(self._in_force, preserves=preserves)
         self._on_choice()
+
+    def _on_preserving(self, is_on: bool) -> None:
+        """Preserve labels, or not, from the next command on."""
+        self._choose("preserves", is_on)
 
     @abstractmethod
     def _take_labels(self, layer: Labels | None) -> None:

@@ -21,3 +21,10 @@ class Chosen:
     turbo: bool = False
     neighbors: bool = True
     preferred_rank: int | None = None
+    preserves: bool = False
+    """The switch *preserve labels* of the layer, which makes every rule "keep"."""
+
+    @property
+    def rule(self) -> Overlap:
+        """What happens to objects under a new one."""
+        return "keep" if self.preserves else self.overlap

@@ -79,12 +79,18 @@ class Draft:
     outline: NDArray[np.float64] | None = None
 
     @classmethod
-    def reopened(cls, old: Opened, plane: tuple[int, ...], prompts: Prompts) -> Draft:
+    def reopened(
+        cls,
+        old: Opened,
+        plane: tuple[int, ...],
+        prompts: Prompts,
+        outline: NDArray[np.float64] | None = None,
+    ) -> Draft:
         """Return the draft of a kept object: its mask as it is, and the prompts to change it by."""
         mask = old.mask
         logits = MaskPrompt.from_mask(mask.array, *mask.box[:2])
         candidates = Candidates((replace(mask, logits=logits),))
-        return cls(plane, prompts, candidates, old=old, is_as_it_was=True)
+        return cls(plane, prompts, candidates, old=old, is_as_it_was=True, outline=outline)
 
     @property
     def label(self) -> int | None:
@@ -193,7 +199,7 @@ class Draft:
         """Return this draft with what nobody needs to be asked: a kept object as it was."""
         if self.old is None or not self.is_as_it_was or self.candidates is not None:
             return self
-        return Draft.reopened(self.old, self.plane, self.prompts)
+        return Draft.reopened(self.old, self.plane, self.prompts, self.outline)
 
     def chosen(self, rank: int) -> Draft:
         """Return this draft with another candidate chosen, the nearest there is to `rank`."""

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from psygnal import Signal
 
 from napari_sam.labels.objects import ObjectTable
@@ -106,18 +107,25 @@ class Filing(Drafting):
 
     # Into a wider type
 
-    @in_order
     def widen_labels(self, *, wait: bool = True) -> None:
         """Make room for more objects: uint8 becomes uint16, and that uint32.
 
-        Other commands wait meanwhile.
+        Other commands wait meanwhile. To ask again before it is done changes nothing.
 
         Raises
         ------
         ValueError
             If there are no labels, or there is no wider type.
         """
+        kept = self._target.kept
+        self._widen(None if kept is None else wider_type(kept.shown.dtype), wait)
+
+    @in_order
+    def _widen(self, wanted: np.dtype[Any] | None, wait: bool) -> None:
         kept = self._kept
+        if wanted is not None and kept.shown.dtype.itemsize >= wanted.itemsize:
+            self._say(f"'{kept.layer.name}' is {kept.shown.dtype} already.")
+            return
         make: Any
         point = PointOfNoReturn()
         if kept.saved is None:
