@@ -43,5 +43,12 @@ def test_labels_may_be_given() -> None:
         paint(table, [1], (0, 0, 6, 6), on_top="last")  # type: ignore[arg-type]
 
 
+def test_the_type_may_be_given() -> None:
+    table = squares((0, 0, 2, 2))
+    found = paint(table, [0], (0, 0, 3, 3), labels=[60_000], dtype=np.uint16)
+    assert found.dtype == np.uint16
+    assert found[0, 0] == 60_000
+
+
 def test_no_masks() -> None:
     assert paint(MaskTable.of(), [], (0, 0, 3, 2)).tolist() == [[0, 0]] * 3

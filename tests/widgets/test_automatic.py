@@ -11,7 +11,7 @@ import pytest
 import zarr
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QComboBox, QLabel, QPushButton
+from qtpy.QtWidgets import QApplication, QComboBox, QLabel, QProgressBar, QPushButton
 
 import napari_sam
 from napari_sam.segment import find
@@ -119,6 +119,14 @@ def test_preview_slider_keep_undo(window, open_dock, qtbot):
     press(widget, "Undo")
     assert not labels.data.any()
     assert layer.data.any()
+
+
+def test_while_nothing_is_searched_the_progress_is_not_drawn(open_dock, qtbot, monkeypatch):
+    _, widget = open_dock()
+    resets = []
+    monkeypatch.setattr(QProgressBar, "reset", lambda bar: resets.append(bar))
+    widget._session.layers_changed.emit()
+    assert not resets
 
 
 def test_what_was_found_in_another_way_says_so(window, open_dock, qtbot):

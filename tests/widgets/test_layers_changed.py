@@ -228,6 +228,16 @@ def test_the_image_removed_and_put_back(viewer, session, shown):
     assert session.commit() == 1
 
 
+def test_layers_that_no_longer_fit_go_together(viewer, session, shown, picture):
+    stack = viewer.add_image(np.stack([picture] * 3))
+    gone, batches = shown.layers, []
+    viewer.layers.events.end_batch.connect(batches.append)  # napari collects garbage at the end
+    session.image = stack
+    assert len(gone) == 3
+    assert not set(gone) & set(viewer.layers)
+    assert len(batches) == 1
+
+
 def test_an_image_of_other_axes_after_another(viewer, session, shown, picture):
     session.image = viewer.add_image(np.stack([picture] * 3))
     assert shown.points.layer not in viewer.layers

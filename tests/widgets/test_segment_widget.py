@@ -9,7 +9,7 @@ import weakref
 
 import numpy as np
 from napari.layers import Points
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QApplication, QPushButton
 from tools.hand import CONTROL, SHIFT
 
@@ -20,6 +20,7 @@ from napari_sam.widgets.banner import Banner
 from napari_sam.widgets.installed import installed
 from napari_sam.widgets.segment import SegmentWidget
 from napari_sam.widgets.sentences import Sentences
+from napari_sam.widgets.session import scene
 
 PATIENCE_MS = 30_000  # a busy machine is no failure
 
@@ -115,6 +116,39 @@ def test_the_mouse_leaves_other_tools_alone(window, open_dock, hand):
     hand.click((100, 120))
     assert len(points.data) == 1
     assert not session.draft.is_empty
+
+
+class Heard(QObject):
+    """Calls a function at each event of a kind."""
+
+    def __init__(self, kind, call):
+        super().__init__()
+        self._kind, self._call = kind, call
+
+    def eventFilter(self, watched, event):
+        if event.type() == self._kind:
+            self._call()
+        return False
+
+
+def test_the_dock_is_drawn_before_its_layers_are_made(window, qtbot):
+    widget, order = SegmentWidget(window), []
+    window.layers.events.inserted.connect(lambda event: order.append("layer"))
+    painted = Heard(QEvent.Type.Paint, lambda: order.append("drawn"))
+    widget.installEventFilter(painted)
+    window.window.add_dock_widget(widget, name="Segment")
+    qtbot.waitUntil(lambda: len(scene(window).layers) == 3)
+    assert order[0] == "drawn"
+    assert window.layers.selection.active is scene(window).points.layer
+
+
+def test_another_image_gets_the_layers_too(window, open_dock, picture, qtbot):
+    _, widget = open_dock()
+    stack = window.add_image(np.stack([picture] * 2))
+    widget._form.image_chosen.emit(stack)
+    qtbot.waitUntil(lambda: [layer.ndim for layer in scene(window).layers] == [3, 3, 3])
+    qtbot.waitUntil(lambda: all(layer in window.layers for layer in scene(window).layers))
+    assert window.layers.selection.active is scene(window).points.layer
 
 
 def test_keys_come_back_with_a_click(window, open_dock, hand, qtbot):

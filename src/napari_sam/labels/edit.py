@@ -69,7 +69,7 @@ class Edit:
     def write(self, labels: LabelsArray) -> None:
         """Write a planned edit, without looking again at what is there."""
         if self.n_changed:
-            after = np.asarray(self.after).astype(self.before.dtype)
+            after = np.asarray(self.after).astype(self.before.dtype, copy=False)
             labels[self.region] = np.where(self.changed, after, self.before)
 
     def undo(self, labels: LabelsArray) -> None:

@@ -34,8 +34,10 @@ def find_in_block(block: NDArray[np.integer], corner: tuple[int, int]) -> PlaneO
     touch or not.
     """
     padded = np.pad(block, ((0, 0), (1, 1)))
-    row, column = np.nonzero(padded[:, 1:] != padded[:, :-1])
-    label = padded[row, column + 1].astype(np.int64)
+    flat = padded.ravel()  # rows meet in background: no edge is between them
+    edge = np.flatnonzero(flat[1:] != flat[:-1])
+    row, column = np.divmod(edge, padded.shape[1])
+    label = flat[edge + 1].astype(np.int64)
     is_object = np.flatnonzero(label > 0)  # each row ends in background: a next edge is there
     row, start, stop = row[is_object], column[is_object], column[is_object + 1]
     y, x = corner

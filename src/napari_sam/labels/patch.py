@@ -40,7 +40,7 @@ class Patch:
     @classmethod
     def of(cls, edit: Edit) -> Patch:
         """Return what an edit leaves behind."""
-        after = np.asarray(edit.after).astype(edit.before.dtype)
+        after = np.asarray(edit.after).astype(edit.before.dtype, copy=False)
         values = np.broadcast_to(after, edit.changed.shape)[edit.changed]
         return cls(edit.region, edit.changed, values)
 

@@ -97,7 +97,7 @@ def plan_table(
     region: tuple[int | slice, ...] = (*leading, *box_slices(box))
     before = np.array(labels[region])
     rows = np.arange(len(table))
-    after = paint(table, rows, box, labels=rows + label).astype(before.dtype)
+    after = paint(table, rows, box, labels=rows + label, dtype=before.dtype)
     changed = (before == 0) & (after != 0)
     return Edit(region, changed, before, after)
 

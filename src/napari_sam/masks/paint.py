@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from napari_sam.masks.mask import box_slices
 from napari_sam.masks.mask_table import MaskTable
@@ -22,7 +22,8 @@ def paint(
     *,
     on_top: OnTop = "smaller",
     labels: ArrayLike | None = None,
-) -> NDArray[np.int32]:
+    dtype: DTypeLike = np.int32,
+) -> NDArray[Any]:
     """Paint masks into one region of their plane; what lies outside is left out.
 
     A pixel holds one label. With ``"smaller"`` it goes to the smallest mask there, and of equal
@@ -42,10 +43,12 @@ def paint(
         Which mask wins.
     labels : (K,) int array, optional
         Number of each row. Default: 1, 2, …
+    dtype : dtype
+        Of the region; wide enough for the numbers.
 
     Returns
     -------
-    (y1 - y0, x1 - x0) int32 array
+    (y1 - y0, x1 - x0) array
         0 is the background.
     """
     if on_top not in get_args(OnTop):
@@ -55,7 +58,7 @@ def paint(
     if len(numbers) != len(chosen):
         raise ValueError(f"There are {len(chosen)} rows and {len(numbers)} labels.")
     y0, x0, y1, x1 = box
-    region = np.zeros((y1 - y0, x1 - x0), np.int32)
+    region = np.zeros((y1 - y0, x1 - x0), dtype)
     low = np.maximum(table.boxes[chosen, :2], (y0, x0))
     high = np.minimum(table.boxes[chosen, 2:], (y1, x1))
     areas = table.areas[chosen] if on_top == "smaller" else np.zeros(len(chosen))

@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,9 +20,14 @@ def weights_folder() -> Path:
     named = os.environ.get("NAPARI_SAM_MODELS")
     if named:
         return Path(named).expanduser().absolute()
+    return _default_folder()
+
+
+@cache  # asked for some two hundred times when a window lists the models
+def _default_folder() -> Path:
     import pooch
 
-    return pooch.os_cache("napari-sam") / "models"
+    return Path(pooch.os_cache("napari-sam")) / "models"
 
 
 def converted_folder(weights_hash: str) -> Path:

@@ -100,9 +100,9 @@ class AutomaticWidget(Tab):
         self._about.setText(f"{layer.name} · {self._session.model}" if layer else NO_IMAGE)
         is_busy = self._preview.is_searching or self._apply.is_running
         self._cancel.setEnabled(is_busy)
-        self._progress.setTextVisible(is_busy)
-        if not is_busy:
+        if self._progress.isTextVisible() and not is_busy:  # draws the whole window at once
             self._progress.reset()
+        self._progress.setTextVisible(is_busy)
 
 
 def _close(links: Links, lanes: Iterable[Lane], ahead: Ahead, gone: object = None) -> None:

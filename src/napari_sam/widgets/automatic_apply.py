@@ -28,6 +28,7 @@ from napari_sam.widgets.automatic_run import (
     region_of,
     stage_text,
 )
+from napari_sam.widgets.insert_layer import insert_layer
 from napari_sam.widgets.labels_layer import ShownLabels
 from napari_sam.widgets.lane import Lane
 from napari_sam.widgets.layers import current_plane, placement
@@ -281,10 +282,7 @@ class AutomaticApply(QWidget):
             axis_labels=image_layer.axis_labels,
             **placement(image_layer),
         )
-        active = layers.selection.active
-        layers.insert(layers.index(image_layer) + 1, layer)
-        if active is not None:
-            layers.selection.active = active
+        insert_layer(layers, layers.index(image_layer) + 1, layer)
 
     # What it will take
 

@@ -55,10 +55,11 @@ class CandidatesLayer:
             return
         (y0, x0), (y1, x1) = shown.boxes[:, :2].min(axis=0), shown.boxes[:, 2:].max(axis=0)
         numbers = 1 + rows % MOST_COLORS
-        picture = paint(shown, rows, (int(y0), int(x0), int(y1), int(x1)), labels=numbers)
+        box = (int(y0), int(x0), int(y1), int(x1))
+        picture = paint(shown, rows, box, labels=numbers, dtype=np.uint16)
         corner = np.array([*plane, y0 * found.thinning, x0 * found.thinning], float)
         with drawn_once(self.layer):
-            self.layer.data = picture.astype(np.uint16)[(None,) * len(plane)]
+            self.layer.data = picture[(None,) * len(plane)]
             self.layer.editable = False  # new data allow it again
             place(self.layer, placement(image_layer, corner, found.thinning))
 

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from napari_sam.labels import LabelsPyramid
 from napari_sam.labels.pyramid import half_shape
+from napari_sam.widgets.insert_layer import insert_layer
 from napari_sam.widgets.layers import placement
 
 if TYPE_CHECKING:
@@ -194,10 +195,7 @@ def layout_on_disk(layer: Labels, image: Image) -> dict[str, Any]:
 
 def insert_above(viewer: ViewerModel, image_layer: ImageLayer, layer: Labels) -> None:
     """Put a layer just above an image; the active layer stays."""
-    active = viewer.layers.selection.active
-    viewer.layers.insert(viewer.layers.index(image_layer) + 1, layer)
-    if active is not None:
-        viewer.layers.selection.active = active
+    insert_layer(viewer.layers, viewer.layers.index(image_layer) + 1, layer)
 
 
 def _empty_array(shape: tuple[int, ...], dtype: DTypeLike) -> Any:

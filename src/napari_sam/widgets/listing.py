@@ -41,6 +41,7 @@ class Listing:
         self._objects: ObjectList | None = None
         self._counting: CountObjects | None = None
         self._meanwhile: list[Change] = []
+        self._unseen: Change | None = None
         self._sort_key, self._is_descending, self._hides_reviewed = "suspicion", True, False
         self._order: NDArray[np.intp] | None = None
         session.objects_changed.connect(self._on_objects)
@@ -49,27 +50,34 @@ class Listing:
 
     @property
     def objects(self) -> ObjectList | None:
-        """All objects; None without labels."""
+        """All objects; None without labels.
+
+        The last change is taken over now, not when it was made: who has kept many objects is to see
+        them first.
+        """
+        if self._objects is not None and self._unseen is not None:
+            self._objects.apply(self._unseen)
+        self._unseen = None
         return self._objects
 
     @property
     def n_objects(self) -> int:
         """How many there are."""
-        return 0 if self._objects is None else len(self._objects.rows)
+        return 0 if self.objects is None else len(self.objects.rows)
 
     @property
     def n_reviewed(self) -> int:
         """How many somebody has accepted."""
-        return 0 if self._objects is None else int(self._objects.rows["is_reviewed"].sum())
+        return 0 if self.objects is None else int(self.objects.rows["is_reviewed"].sum())
 
     @property
     def order(self) -> NDArray[np.intp]:
         """The rows of `objects` in the order that was chosen, without those that are hidden."""
-        if self._objects is None:
+        if self.objects is None:
             return np.zeros(0, np.intp)
         if self._order is None:
             self._order = sort_objects(
-                self._objects,
+                self.objects,
                 self._sort_key,
                 descending=self._is_descending,
                 hides_reviewed=self._hides_reviewed,
@@ -132,7 +140,7 @@ class Listing:
         """Take what was counted, and what has been done since; ignored if it is out of date."""
         if counting is not self._counting:
             return
-        self._counting = None
+        self._counting = self._unseen = None
         objects.catch_up(self._meanwhile, counting.array)
         self._objects = objects
         self._on_order()
@@ -154,17 +162,17 @@ class Listing:
             self._on_all()
 
     def _on_objects(self, change: Change | None) -> None:
-        if change is None or self._objects is None:
+        if change is None or self.objects is None:
             self._on_all()
             return
-        self._objects.apply(change)
+        self._unseen = change
         if self._counting is not None:
             self._meanwhile.append(change)
         self._on_order()
 
     def _on_all(self, event: Any = None) -> None:
         """Forget what was counted; what is recorded is there at once."""
-        self._counting, self._objects = None, None
+        self._counting = self._objects = self._unseen = None
         if self._layer is not None:
             self._objects = ObjectList(ShownLabels(self._layer).shape, None, self.session.objects)
         self._on_order()

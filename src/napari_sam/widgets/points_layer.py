@@ -77,8 +77,8 @@ class PointsLayer:
         with drawn_once(self.layer):
             place(self.layer, placement(image_layer))
             self.layer.data = np.hstack([planes, points])
-            self.layer.features = {"label": names}
             if len(points):
+                self.layer.features = {"label": names}
                 colors = [POSITIVE_COLOR if sign else NEGATIVE_COLOR for sign in signs]
                 self.layer.size = _size(image_layer)
                 self.layer.face_color = colors

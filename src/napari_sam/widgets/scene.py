@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from qtpy.QtCore import QCoreApplication, QTimer
 
 from napari_sam.widgets.automatic_layer import CandidatesLayer
 from napari_sam.widgets.box_layer import BoxLayer
 from napari_sam.widgets.hand import Hand
 from napari_sam.widgets.hover_outline import HoverOutline
+from napari_sam.widgets.insert_layer import insert_layer
 from napari_sam.widgets.key_choices import key_choices
 from napari_sam.widgets.keys import bind_keys
 from napari_sam.widgets.layers import screen_px
@@ -74,8 +76,20 @@ class Scene:
     @property
     def layers(self) -> list[Layer]:
         """The layers that there are now, from bottom to top."""
-        mirrors = (self.tiles, self.found, self.object, self.box, self.points)
-        return [mirror.layer for mirror in mirrors if mirror.layer is not None]
+        return [mirror.layer for mirror in self._mirrors if mirror.layer is not None]
+
+    @property
+    def _mirrors(self) -> tuple[Mirror, ...]:
+        return self.tiles, self.found, self.object, self.box, self.points
+
+    def _remove_misfits(self, image_layer: ImageLayer) -> None:
+        """Take away what shows something of an image with other axes."""
+        misfits = (
+            mirror
+            for mirror in self._mirrors
+            if mirror.layer is not None and mirror.layer.ndim != image_layer.ndim
+        )
+        self._remove(*misfits)
 
     def ensure_clicks(self) -> Points | None:
         """Return the layer of clicks, which has the keys; None without an image."""
@@ -96,7 +110,7 @@ class Scene:
         Each takes napari some 0.1 s, which nobody is to wait for with the mouse in the hand.
         """
         for mirror in (self.object, self.box):
-            if (image_layer := self.session.image) is not None:
+            if self.session.is_in_use and (image_layer := self.session.image) is not None:
                 yield self._ensure(mirror, image_layer)
 
     def _ensure(self, mirror: Mirror, image_layer: ImageLayer) -> Layer:
@@ -109,10 +123,7 @@ class Scene:
         old, layer = layer, mirror.make(image_layer)
         if old is not None and old in layers:
             layers.remove(old)  # no longer the mirror's: nobody is to think that the user did it
-        active = layers.selection.active
-        layers.insert(self._position(layer, image_layer), layer)
-        if active is not None:
-            layers.selection.active = active
+        insert_layer(layers, self._position(layer, image_layer), layer)
         if isinstance(mirror, PointsLayer | BoxLayer):
             bind_keys(layer, self.hand)
         return layer
@@ -179,10 +190,14 @@ class Scene:
             if mirror.layer is not None:
                 bind_keys(mirror.layer, self.hand)
 
-    def _remove(self, mirror: Mirror) -> None:
+    def _remove(self, *mirrors: Mirror) -> None:
+        """Take layers away, together: napari looks for garbage once then, which takes it 0.2 s."""
         layers = self.session.viewer.layers
-        if mirror.layer is not None and mirror.layer in layers:
-            layers.remove(mirror.layer)
+        gone = [layer for mirror in mirrors if (layer := mirror.layer) and layer in layers]
+        if gone:
+            with layers.batched_update():
+                for layer in gone:
+                    layers.remove(layer)
 
     def _show_or_hide(self) -> None:
         """Hide all while there is no image for them to lie on; else leave them as they are.
@@ -200,9 +215,22 @@ class Scene:
             self._is_open = is_open
             for layer in self.layers:
                 layer.visible = is_open
+            if not is_open and QCoreApplication.instance() is not None:
+                QTimer.singleShot(0, self._clear_away)
+
+    def _clear_away(self) -> None:
+        """Remove what is hidden: of another unit than the next image, it would make napari warn.
+
+        If it has fewer axes and is removed after that has come, napari has crashed. Later than the
+        image, as napari goes through the layers while it removes them.
+        """
+        if not self._is_open and self.session.is_in_use:
+            self._remove(*self._mirrors)
 
     def _show_draft(self) -> None:
         draft, image_layer = self.session.draft, self.session.image
+        if image_layer is not None:
+            self._remove_misfits(image_layer)
         if image_layer is not None and draft.mask is not None:
             self._draw(self.object, image_layer, draft.mask, draft.plane, EDGE, FILL)
         elif image_layer is not None and (current := self.review.current_mask) is not None:
@@ -211,9 +239,6 @@ class Scene:
             self.object.hide()
         if image_layer is None:
             return
-        for mirror in (self.points, self.box):
-            if mirror.layer is not None and mirror.layer.ndim != image_layer.ndim:
-                self._remove(mirror)  # it shows prompts of an image with other axes
         if len(draft.prompts.points):
             self._ensure(self.points, image_layer)
         if draft.prompts.box is not None:

@@ -76,7 +76,7 @@ class SegmentWidget(Tab):
         self._form = LayersForm(self._scene, links)
         self._candidates = CandidatesBar()
         self._state = StateLines(self._scene, self._lanes, links)
-        self._files = FilesRow(self._session)
+        self._files = FilesRow(self._session, links)
         column = QVBoxLayout(self)
         column.addWidget(self._banner)
         column.addWidget(self._form)
@@ -95,7 +95,8 @@ class SegmentWidget(Tab):
         session, link = self._session, self._links.add
         link(session.draft_changed, self._show_draft)
         link(session.layers_changed, self._on_choice)
-        link(session.viewer.dims.events.ndisplay, self._show_notice)
+        for event in ("ndisplay", "order"):
+            link(getattr(session.viewer.dims.events, event), self._show_notice)
         for event in ("inserted", "removed", "reordered"):
             link(getattr(session.viewer.layers.events, event), self._show_notice)
         link(installed.changed, self._on_installed)
@@ -111,14 +112,16 @@ class SegmentWidget(Tab):
         super().showEvent(event)
         self._mouse.connect(self._links)
         lay_over_canvas(self, self._scene.hover)
-        self._scene.hand.wake_keys()
         self._in_turns.start(self._iter_ahead())
 
     def _iter_ahead(self) -> Iterator[Layer | None]:
         """Do what the first click would else wait for, once the dock has been drawn."""
         yield None
-        yield from self._scene.iter_ahead()
-        self._session.prepare()
+        if self._session.is_in_use:
+            self._scene.hand.wake_keys()
+            yield None
+            yield from self._scene.iter_ahead()
+            self._session.prepare()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         """Leave the mouse alone while the dock is hidden; under another one it is not, to Qt."""
@@ -152,7 +155,7 @@ class SegmentWidget(Tab):
     def _choose_image(self, layer: ImageLayer | None) -> None:
         with self._session.telling():
             self._session.image = layer
-        self._scene.hand.wake_keys()
+        self._in_turns.start(self._iter_ahead())
 
     def _choose_labels(self, layer: Labels | None) -> None:
         try:

@@ -13,7 +13,7 @@ from psygnal import Signal
 from napari_sam.labels import Edit
 from napari_sam.labels.change import Change
 from napari_sam.labels.object_at import object_at
-from napari_sam.labels.objects import ObjectRecord, ObjectTable
+from napari_sam.labels.objects import NO_PROMPTS, ObjectRecord, ObjectTable
 from napari_sam.labels.others import Others
 from napari_sam.labels.replace import plan_removal, plan_replacement
 from napari_sam.labels.write import Overlap, plan_mask
@@ -21,6 +21,7 @@ from napari_sam.labels.write_table import new_rows, plan_table
 from napari_sam.widgets.chore import Chore
 from napari_sam.widgets.kept_labels import KeptLabels
 from napari_sam.widgets.labels_layer import ShownLabels, insert_above, make_labels
+from napari_sam.widgets.links import Links
 from napari_sam.widgets.written import AnyWritten, Written
 
 if TYPE_CHECKING:
@@ -41,13 +42,10 @@ Near: TypeAlias = tuple[float, float] | tuple[int, int, int, int] | None
 
 
 class Target:
-    """The Labels layer that objects are written into.
+    """The Labels layer that objects are written into."""
 
-    Attributes
-    ----------
-    layer : Labels or None
-        None: `ensure_layer` makes one.
-    """
+    switched = Signal(bool)
+    """Emitted when *preserve labels* of the layer has been switched on or off."""
 
     painted = Signal(object, object)
     """Emitted with the `Change` that the user has painted by hand, and the layer."""
@@ -59,9 +57,27 @@ class Target:
     """Emitted when the data of a labels layer have become others."""
 
     def __init__(self) -> None:
-        self.layer: Labels | None = None
+        self._layer: Labels | None = None
+        self._links = Links()
         self._kept: weakref.WeakKeyDictionary[Labels, KeptLabels] = weakref.WeakKeyDictionary()
         self._identity: str | None = None
+
+    @property
+    def layer(self) -> Labels | None:
+        """The layer; None: `ensure_layer` makes one."""
+        return self._layer
+
+    @layer.setter
+    def layer(self, layer: Labels | None) -> None:
+        self._links.cut()
+        self._layer = layer
+        if layer is not None:
+            self._links.add(layer.events.preserve_labels, self._on_switched)
+
+    @property
+    def preserves(self) -> bool:
+        """Whether the layer's own switch says that labels are preserved."""
+        return self._layer is not None and self._layer.preserve_labels
 
     @property
     def kept(self) -> KeptLabels | None:
@@ -140,7 +156,7 @@ class Target:
 
     def others(self, own: int | None, overlap: Overlap, are_negatives: bool) -> Others | None:
         """Return the objects that a mask must leave alone; None if it need not."""
-        if self.layer is None or _rule(self.layer, overlap) != "keep":
+        if self.layer is None or overlap != "keep":
             return None
         return Others(ShownLabels(self.layer).array, own or 0, are_negatives)
 
@@ -173,26 +189,31 @@ class Target:
     def write(self, layer: Labels, draft: Draft, model: str, overlap: Overlap) -> Written:
         """Write the object of a draft and show it; only boxes are read and written.
 
-        A new one gets the next id; one opened again keeps its own. The layer's own switch *preserve
-        labels* makes every rule "keep".
+        A new one gets the next id; one opened again keeps its own.
         """
-        mask, rule = draft.mask, _rule(layer, overlap)
+        mask = draft.mask
         if mask is None:
             raise ValueError("There is no mask to write.")
         if draft.old is None:
             label = self._of(layer).ids.next
-            edit = plan_mask(ShownLabels(layer), mask, label, plane=draft.plane, overlap=rule)
+            edit = plan_mask(ShownLabels(layer), mask, label, plane=draft.plane, overlap=overlap)
             says = f"Kept as object {label}" if edit.after else "Erased"
         else:
             label, old = draft.old.label, draft.old.mask
             edit = plan_replacement(
-                ShownLabels(layer), old, mask, label, plane=draft.plane, overlap=rule
+                ShownLabels(layer), old, mask, label, plane=draft.plane, overlap=overlap
             )
             says = f"Replaced object {label}"
         drop, put = self._records_after(layer, edit, draft.plane, label)
         if (made := _written_mask(edit, label, mask)).area:
             record = ObjectRecord.of(
-                made, label, draft.plane, prompts=draft.prompts, rank=draft.rank, model=model
+                made,
+                label,
+                draft.plane,
+                prompts=draft.prompts,
+                rank=draft.rank,
+                model=model,
+                outline=draft.outline,
             )
             put += (record.reviewed() if draft.old else record,)
         elif draft.old:
@@ -308,6 +329,9 @@ class Target:
         kept.taken_back.connect(self._on_taken_back)
         kept.replaced.connect(self._on_replaced)
 
+    def _on_switched(self) -> None:
+        self.switched.emit(self.preserves)
+
     def _on_painted(self, done: Change, layer: Labels) -> None:
         self.painted.emit(done, layer)
 
@@ -316,10 +340,6 @@ class Target:
 
     def _on_replaced(self) -> None:
         self.replaced.emit()
-
-
-def _rule(layer: Labels, overlap: Overlap) -> Overlap:
-    return "keep" if layer.preserve_labels else overlap
 
 
 def _written_mask(edit: Edit, label: int, mask: Mask) -> Mask:
@@ -335,13 +355,16 @@ def _iter_records(
 ) -> Iterator[ObjectRecord]:
     """Yield the records of masks, as far as an edit writes them with ids from `first` on."""
     written = np.asarray(edit.after)[edit.changed].astype(np.int64) - first
-    areas = np.bincount(written, minlength=len(table)).tolist()
+    areas = np.bincount(written, minlength=len(table))
     *_, rows, columns = edit.region
     low, high = np.array([[axis.start, axis.stop] for axis in (rows, columns)]).T  # type: ignore[union-attr]
-    for row in np.flatnonzero(areas).tolist():
-        record = ObjectRecord.of(table[row], first + row, plane)
-        y0, x0, y1, x1 = np.clip(record.box, [*low, *low], [*high, *high]).tolist()
-        yield replace(record, box=(y0, x0, y1, x1), area=areas[row])
+    boxes = np.clip(table.boxes, [*low, *low], [*high, *high])
+    known = (boxes, areas, table.predicted_iou, table.stability)
+    found = zip(*(column.tolist() for column in known), strict=True)
+    for label, ((y0, x0, y1, x1), area, iou, stability) in enumerate(found, first):
+        if area:
+            box = (y0, x0, y1, x1)
+            yield ObjectRecord(label, plane, box, area, NO_PROMPTS, 0, "", iou, stability)
 
 
 def _there(record: ObjectRecord | None) -> tuple[ObjectRecord, ...]:
@@ -351,4 +374,5 @@ def _there(record: ObjectRecord | None) -> tuple[ObjectRecord, ...]:
 def _sentence(says: str, layer: Labels, change: Change) -> str:
     plane = change.edit.region[:-2] if change.edit else ()
     where = f", plane {', '.join(map(str, plane))}" if plane else ""
-    return f"{says} in '{layer.name}'{where}. Ctrl+Z takes it back."
+    hidden = "" if layer.visible else ", which is hidden"
+    return f"{says} in '{layer.name}'{hidden}{where}."

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Picture
 
 from napari_sam.image.image import Image
 from napari_sam.image.plane import parse_plane
@@ -61,6 +60,8 @@ def write_overview(
     pathlib.Path
         The file.
     """
+    from PIL import Image as Picture  # slow to import, which a window would wait for
+
     described = LabelImage.of(labels)
     leading = tuple(described.data.shape[:-2])
     if image is not None:
