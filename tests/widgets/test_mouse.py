@@ -9,6 +9,7 @@ import pytest
 from napari.utils.interactions import mouse_double_click_callbacks, mouse_wheel_callbacks
 from qtpy.QtWidgets import QApplication
 
+from napari_sam.widgets.keys import DROP
 from napari_sam.widgets.mouse import Mouse
 from napari_sam.widgets.predictor import Request
 from napari_sam.widgets.session import scene
@@ -99,6 +100,24 @@ def test_a_box_is_drawn_and_looked_at_meanwhile(drawn, canvas, session):
     next(going_on, None)
     assert session.draft.prompts.box.tolist() == [80, 100, 120, 140]
     assert drawn.box.layer.shape_type == ["rectangle"]
+
+
+@pytest.mark.parametrize("path", [[(80, 100), (100, 120), (120, 140)], [(80, 100)]])
+def test_escape_drops_what_is_being_drawn_and_nothing_else(drawn, canvas, session, path):
+    canvas.click((100, 120))
+    before = session.draft
+    drawn.hand.take(Tool.BOX)
+    event, going_on = canvas.begin(path)
+    DROP.run(drawn.hand)
+    assert session.hovered is None
+    for event.type in ("mouse_move", "mouse_release"):
+        event.position, event.pos = (150, 170), (170, 150)
+        next(going_on, None)
+    assert session.draft is before
+    assert session.hovered is None
+    assert not len(drawn.box.layer.data)
+    DROP.run(drawn.hand)
+    assert session.draft.is_empty
 
 
 def test_a_scribble_is_points_along_it(drawn, canvas, session):

@@ -194,6 +194,42 @@ def test_columns_sort_and_the_reviewed_can_be_hidden(listed, window, qtbot):
     qtbot.waitUntil(lambda: 7 in ids(listed), timeout=PATIENCE_MS)
 
 
+def test_a_title_tells_how_the_list_is_sorted_and_is_wide_enough_for_it(listed, qtbot):
+    header = table(listed).horizontalHeader()
+    titles = [table(listed).model().headerData(i, Qt.Orientation.Horizontal) for i in range(6)]
+    assert titles == ["Id", "Planes", "px", "Score", "✓", "Why ▾"]
+    assert not header.isSortIndicatorShown()  # it would cover narrow titles
+    up = list(range(1, N_OBJECTS + 1))
+    for arrow, order in (("▴", up), ("▾", up[::-1])):
+        place = header.viewport().rect().center()
+        place.setX(header.sectionViewportPosition(0) + 4)
+        QTest.mouseClick(header.viewport(), LEFT, pos=place)
+        qtbot.waitUntil(lambda order=order: ids(listed) == order, timeout=PATIENCE_MS)
+        title = table(listed).model().headerData(0, Qt.Orientation.Horizontal)
+        assert title == f"Id {arrow}"
+        assert header.sectionSize(0) > header.fontMetrics().horizontalAdvance(title)
+
+
+def test_home_and_end_go_to_the_first_and_the_last(listed, window):
+    press(listed, Qt.Key.Key_End)
+    assert scene(window).review.current == ids(listed)[-1]
+    press(listed, Qt.Key.Key_Home)
+    assert scene(window).review.current == ids(listed)[0]
+
+
+def test_who_scrolls_away_from_the_current_line_stays_there(listed, window, qtbot):
+    view, review = table(listed), scene(window).review
+    view.setFixedHeight(120)
+    press(listed, Qt.Key.Key_Home)
+    first = review.current
+    qtbot.waitUntil(lambda: view.verticalScrollBar().maximum() > 2, timeout=PATIENCE_MS)
+    view.verticalScrollBar().setValue(view.verticalScrollBar().maximum())
+    review.set_reviewed(ids(listed)[-1])
+    qtbot.waitUntil(lambda: lines(listed)[-1][4] == "✓", timeout=PATIENCE_MS)
+    assert view.verticalScrollBar().value() == view.verticalScrollBar().maximum()
+    assert (review.current, view.currentIndex().row()) == (first, 0)
+
+
 def test_what_cannot_be_done_is_said(listed, qtbot):
     for _ in range(N_OBJECTS + 1):
         press(listed, Qt.Key.Key_N)
@@ -212,7 +248,7 @@ def test_the_list_is_copied_and_saved(listed, window, qtbot, tmp_path):
     title, first, *_ = QApplication.clipboard().text().splitlines()
     assert dict(zip(title.split("\t"), first.split("\t"), strict=True)) == {
         "label": "5", "z0": "2", "z1": "3", "n_planes": "1", "y0": "145", "x0": "200",
-        "y1": "165", "x1": "220", "n_pixels": "400", "predicted_iou": "0.3", "stability": "nan",
+        "y1": "165", "x1": "220", "n_pixels": "400", "predicted_iou": "0.3", "stability": "",
         "suspicion": "0.5625", "reviewed": "0", "why": "low IoU 0.30",
     }  # fmt: skip
     QTest.mouseClick(button(listed, "Save"), LEFT)
@@ -272,6 +308,19 @@ def test_closing_while_counting_lets_the_next_dock_count(window, open_dock, qtbo
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     _, widget = open_dock()
     qtbot.waitUntil(lambda: len(lines(widget)) == N_OBJECTS, timeout=PATIENCE_MS)
+
+
+def test_tabs_do_not_all_name_the_plugin_but_the_menu_does(window, qtbot):
+    docks = [
+        window.window.add_dock_widget(kind(window), name=f"{name} (napari-sam)")
+        for kind, name in ((SegmentWidget, "Segment"), (ObjectsWidget, "Objects"))
+    ]
+    qtbot.waitUntil(
+        lambda: [dock.windowTitle() for dock in docks] == ["Segment", "Objects"],
+        timeout=PATIENCE_MS,
+    )
+    actions = [dock.toggleViewAction().text() for dock in docks]
+    assert actions == ["Segment (napari-sam)", "Objects (napari-sam)"]
 
 
 def test_it_is_a_tab_beside_segment_and_fits_a_small_screen(window, open_dock, qtbot):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QMenuBar, QPushButton
 from tools.hand import ALT, CONTROL, SHIFT
 
 import napari_sam
@@ -76,6 +78,15 @@ def test_draw_choose_keep_open_again_delete(window, session, hand, until):
     assert session.labels.data[100, 120] == 0
 
 
+def test_after_alt_and_wheel_the_keys_are_not_the_menu_s(window, session, hand, until):
+    hand.click((100, 120))
+    until(lambda: session.mask is not None)
+    with hand.holding(Qt.Key.Key_Alt, ALT):
+        hand.wheel((100, 120), 1, ALT)
+    bars = [widget for widget in QApplication.allWidgets() if isinstance(widget, QMenuBar)]
+    assert bars and not any(bar.activeAction() for bar in bars)
+
+
 def test_shift_is_heard_while_the_mouse_rests(session, hand, until):
     hand.click((100, 120))
     until(lambda: session.mask is not None)
@@ -93,6 +104,18 @@ def test_space_pans_with_a_drawing_tool(window, session, hand):
         hand.drag((100, 120), (60, 80))
     assert window.scene.camera.center != center
     assert session.draft.is_empty
+
+
+def test_space_that_is_released_elsewhere_does_not_pan_for_good(window, session, hand, until, qapp):
+    hand.key(Qt.Key.Key_2)
+    center = window.scene.camera.center
+    for widget, is_held in ((hand._canvas, True), (QPushButton(), False), (None, False)):
+        QTest.keyPress(hand._canvas, Qt.Key.Key_Space)
+        qapp.focusChanged.emit(hand._canvas, widget)
+        assert scene(window).hand.is_panning == is_held
+    hand.drag((20, 20), (60, 70))
+    until(lambda: session.mask is not None)
+    assert window.scene.camera.center == center
 
 
 def test_turbo_keeps_what_the_outline_shows(window, session, hand, until):
@@ -116,6 +139,7 @@ def test_turbo_keeps_what_the_outline_shows(window, session, hand, until):
 
 
 def test_napari_s_own_wheel_comes_back_with_the_dock_s_end(window, open_dock, hand):
+    window.add_labels(np.zeros((200, 240), np.uint8), name="another")
     dock, _ = open_dock()
     window.layers.selection.active = window.layers["cells"]
     dock.destroyOnClose()  # what its ✕ does

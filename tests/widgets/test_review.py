@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
+from napari_sam.labels.object_list import ObjectList
 from napari_sam.labels.objects import ObjectRecord
 from napari_sam.prompts import Prompts
 from napari_sam.widgets.review import NO_OBJECTS
@@ -65,7 +66,7 @@ def order(review):
 def test_what_nobody_recorded_is_counted(review):
     assert order(review) == [6, 1, 2, 3, 4, 5]  # twice the usual size comes first
     assert review.uncounted is None
-    assert review.objects.reasons(5) == ["2× the usual size"]
+    assert review.objects.reasons(5) == ["2× usual size"]
 
 
 def test_the_most_suspicious_comes_first_and_other_orders_can_be_chosen(stack, viewer):
@@ -153,6 +154,32 @@ def test_delete_takes_all_planes_and_can_be_undone(review, stack):
     assert order(review) == [6, 1, 2, 3, 4]
 
 
+def test_undo_goes_back_to_what_was_accepted_or_deleted(review, stack, viewer):
+    review.go_to(1)
+    review.accept()
+    review.delete()
+    assert review.current == 3
+    review.undo()
+    assert review.current == 2
+    assert viewer.dims.point[0] == 1
+    review.undo()
+    assert review.current == 1
+    assert review.n_reviewed == 0
+    review.go_to(5)
+    stack.click(100, 100)
+    review.undo()
+    assert review.current == 5
+    review.undo()
+    assert stack.status == "There is nothing to undo."
+
+
+def test_when_the_current_one_is_gone_the_next_is_the_one_behind_it(review, stack):
+    review.go_to(3)
+    stack.delete(3, near=(10, 50), plane=(2,))
+    review.next()
+    assert review.current == 4
+
+
 def test_reopen_and_replace(review, stack):
     review.go_to(2)
     review.reopen()
@@ -185,6 +212,19 @@ def test_what_is_kept_joins_the_list_at_once(review, stack, viewer):
     assert label in order(review)
     stack.undo()
     assert label not in order(review)
+
+
+def test_what_is_kept_is_looked_at_when_somebody_asks(review, stack, monkeypatch):
+    seen, apply = [], ObjectList.apply
+    monkeypatch.setattr(
+        ObjectList, "apply", lambda self, change: seen.append(change) or apply(self, change)
+    )
+    stack.click(100, 30, plane=(0,))
+    label = stack.commit()
+    assert not seen
+    assert review.objects.index(label) is not None
+    assert review.n_objects == len(AT) + 1
+    assert len(seen) == 1
 
 
 def test_changes_while_it_is_counted_are_not_lost(stack, viewer):

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QAbstractButton, QCheckBox, QComboBox, QLabel, QPushButton
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QLabel,
+    QPushButton,
+)
 
 from napari_sam.widgets import layers_form, notices
+from napari_sam.widgets.advanced import Advanced
 from napari_sam.widgets.banner import Banner, Notice
 from napari_sam.widgets.candidates_bar import CandidatesBar
 from napari_sam.widgets.files_row import FilesRow
@@ -176,6 +185,35 @@ def test_labels_on_disk_can_be_opened(dock, session, qtbot, tmp_path):
     assert str(tmp_path) in said(dock)
 
 
+def test_labels_are_saved_beside_the_image_and_then_beside_themselves(
+    dock, session, qtbot, tmp_path, monkeypatch
+):
+    files, save = dock.findChild(FilesRow), dock.findChild(QPushButton, "save")
+    assert not save.isEnabled()  # there is nothing to save yet
+    source = SimpleNamespace(path=str(tmp_path / "cells.tif"))
+    monkeypatch.setattr(type(session.image), "source", source)
+    session.click(100, 120)
+    session.commit()
+    assert save.isEnabled()
+
+    def proposed():
+        save.click()
+        dialog = files.findChild(QFileDialog)
+        (path,) = dialog.selectedFiles()
+        dialog.close()
+        qtbot.waitUntil(lambda: files.findChild(QFileDialog) is None, timeout=PATIENCE_MS)
+        return Path(path)
+
+    assert proposed() == tmp_path / "cells labels.ome.zarr"
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    files._save_labels(str(folder / "cells labels.ome.zarr"))
+    qtbot.waitUntil(lambda: session.labels_path is not None, timeout=PATIENCE_MS)
+    assert proposed() == folder / "cells labels 2.ome.zarr"  # a folder that is there is gone into
+    session.viewer.layers.remove(session.labels)
+    assert not save.isEnabled()
+
+
 def test_a_model_in_use_whose_file_is_gone_says_so(dock, session, monkeypatch):
     def spec(name):
         return SimpleNamespace(name=name, description="Discs.", installed=False)
@@ -281,3 +319,34 @@ def test_another_tool_of_napari_is_told_of(dock, session):
     )
     layer.mode = "pan_zoom"
     assert "give the keys back" in dock.findChild(QLabel, "hint").text()
+
+
+def test_a_view_of_other_axes_is_told_of_and_can_be_left(dock, session, picture):
+    session.image = session.viewer.add_image(np.stack([picture] * 3), name="stack")
+    session.viewer.dims.order = (1, 2, 0)
+    assert said(dock, "notice").startswith("The view shows the axes")
+    banner_buttons(dock)["Roll the axes back"].click()
+    assert session.viewer.dims.order == (0, 1, 2)
+    assert dock.findChild(Banner).isHidden()
+
+
+def test_without_an_image_delete_says_that_there_is_none(dock, session):
+    session.viewer.layers.clear()
+    with session.telling():
+        scene(session.viewer).hand.delete()
+    assert session.status.startswith("Open an image")
+
+
+def test_the_sign_of_what_can_be_opened_is_text_in_the_color_of_the_theme(dock):
+    advanced = dock.findChild(Advanced)
+    assert advanced.text() == "▸ Advanced"
+    assert advanced.toggleButton().icon().isNull()
+    advanced.expand()
+    assert advanced.text() == "▾ Advanced"
+
+
+def test_a_longer_hint_moves_nothing(dock, session):
+    hint = dock.findChild(QLabel, "hint")
+    for tool in Tool:
+        scene(session.viewer).hand.take(tool)
+        assert hint.heightForWidth(300) <= hint.minimumHeight()

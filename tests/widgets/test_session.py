@@ -13,6 +13,7 @@ from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
 
 import napari_sam
+from napari_sam.widgets.draft import READY
 from napari_sam.widgets.layers import SWITCH_TO_2D
 from napari_sam.widgets.predictor import Request
 from napari_sam.widgets.scene import Scene
@@ -256,6 +257,14 @@ def test_3d_is_refused(session, viewer):
     assert session.status == SWITCH_TO_2D
 
 
+def test_back_in_2d_the_status_says_no_more_what_3d_is_not(session, viewer):
+    viewer.dims.ndisplay = 3
+    with session.telling():
+        session.click(50, 50)
+    viewer.dims.ndisplay = 2
+    assert session.status == READY
+
+
 def test_labels_of_another_shape_are_refused(session, viewer):
     other = viewer.add_labels(np.zeros((10, 10), int), name="small")
     session.click(50, 50)
@@ -376,6 +385,38 @@ def test_removing_the_image_while_it_is_being_segmented(session, viewer, asked):
     assert session.image is None
     assert session.draft.is_empty
     assert session.labels is None
+
+
+def test_the_status_says_that_labels_are_hidden(session):
+    session.click(50, 50)
+    session.commit()
+    session.labels.visible = False
+    session.click(150, 150)
+    session.commit()
+    assert session.status.startswith("Kept as object 2 in 'cells labels', which is hidden.")
+
+
+def test_the_status_says_what_was_taken_back_and_done_again(session):
+    session.click(50, 50)
+    session.commit()
+    session.delete(1)
+    session.undo()
+    assert session.status == "Taken back: deleted object 1 in 'cells labels'."
+    session.redo()
+    assert session.status == "Done again: deleted object 1 in 'cells labels'."
+    session.undo()
+    session.undo()
+    assert "px" in session.status  # of the object that is being made again
+
+
+def test_after_the_labels_are_removed_the_status_tells_the_new_number(session, viewer):
+    for place in ((50, 50), (150, 150)):
+        session.click(*place)
+        session.commit()
+    session.click(50, 150)
+    assert session.status.endswith("Enter keeps it as object 3.")
+    viewer.layers.remove(session.labels)
+    assert session.status.endswith("Enter keeps it as object 1.")
 
 
 def test_removing_the_labels_begins_new_ones(session, viewer):

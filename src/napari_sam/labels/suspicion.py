@@ -139,8 +139,8 @@ def _below(scores: NDArray[np.float64], low: float) -> Severity:
 
 def _size_phrase(row: Any, usual: UsualSize | None) -> str:
     ratio = float(usual.ratio(row["area"])) if usual else 1.0
-    times = f"{ratio:.0f}×" if ratio >= 1 else f"1/{1 / ratio:.0f} of"  # never odd below 2
-    return f"{times} the usual size"
+    times = f"{ratio:.0f}×" if ratio >= 1 else f"1/{1 / ratio:.0f}"  # never odd below 2
+    return f"{times} usual size"  # short, as there is little room in a list
 
 
 def _missing_phrase(row: Any, usual: UsualSize | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
 from superqt import QCollapsible
 
@@ -48,8 +49,11 @@ class Advanced(QCollapsible):
     """
 
     def __init__(self, session: SegmentSession, links: Links) -> None:
-        super().__init__("Advanced")
+        # Signs of the text have its color; superqt's icons are dark in dark themes too.
+        super().__init__(expandedIcon=QIcon(), collapsedIcon=QIcon())
         self._session = session
+        self.toggled.connect(self._name)
+        self._name(False)
         self.setDuration(0)
         self.layout().setContentsMargins(0, 0, 0, 0)
         self._step, self._diameter = QComboBox(), QSpinBox()
@@ -74,6 +78,9 @@ class Advanced(QCollapsible):
         self._diameter.valueChanged.connect(self._choose_diameter)
         self._neighbors.clicked.connect(self._choose_neighbors)
         self._show()
+
+    def _name(self, is_open: bool) -> None:
+        self.setText(f"{'▾' if is_open else '▸'} Advanced")
 
     def _choose_step(self, index: int) -> None:
         with self._session.telling():

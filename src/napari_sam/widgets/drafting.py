@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from napari_sam.widgets.draft import NO_IMAGE, Draft
 from napari_sam.widgets.history import History, Step
 from napari_sam.widgets.hover import Hover
 from napari_sam.widgets.in_order import in_order
-from napari_sam.widgets.layers import current_plane
+from napari_sam.widgets.layers import check_view, current_plane
 from napari_sam.widgets.ordering import Ordering
 from napari_sam.widgets.predictor import Predictor, Request
 from napari_sam.widgets.transcript import call_text
@@ -55,7 +56,9 @@ class Drafting(Ordering):
         super().__init__(viewer)
         self._history = History()
         self._hover = Hover()
-        viewer.dims.events.current_step.connect(self._on_step)
+        viewer.dims.events.current_step.connect(self._say_anew)
+        viewer.dims.events.ndisplay.connect(self._on_view)
+        viewer.dims.events.order.connect(self._on_view)
 
     # The object being made
 
@@ -296,7 +299,7 @@ class Drafting(Ordering):
             draft.prompts,
             draft.plane,
             is_hover=is_hover,
-            others=self._target.others(draft.label, chosen.overlap, chosen.neighbors),
+            others=self._target.others(draft.label, chosen.rule, chosen.neighbors),
             rank=chosen.preferred_rank,
             step=step,
             object_diameter=chosen.object_diameter,
@@ -345,8 +348,15 @@ class Drafting(Ordering):
         except ValueError:  # of 3-D, and of planes that are not the image's
             return False
 
-    def _on_step(self) -> None:
+    def _say_anew(self) -> None:
+        """Say of an object being made what may be otherwise now: its number, whether it is seen."""
         if not self._draft.is_empty and not self._draft.is_waiting:
+            self._say_draft()
+
+    def _on_view(self) -> None:
+        """Say no more that prompts do not work, when they do again."""
+        with suppress(ValueError):
+            check_view(self.viewer)
             self._say_draft()
 
     @abstractmethod

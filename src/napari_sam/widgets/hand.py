@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from napari_sam.widgets.cursor import Cursor
+from napari_sam.widgets.draft import NO_IMAGE
 from napari_sam.widgets.tools import Tool
 
 if TYPE_CHECKING:
+    from napari_sam.widgets.drag import Drag
     from napari_sam.widgets.review import Review
     from napari_sam.widgets.scene import Scene
     from napari_sam.widgets.segment_session import SegmentSession
@@ -35,6 +37,8 @@ class Hand:
         Where the mouse is.
     is_panning : bool
         Whether a drag pans, whatever the tool: while Space is down.
+    drag : Drag or None
+        What is being drawn.
     """
 
     tool_changed = Signal()
@@ -44,6 +48,7 @@ class Hand:
         self.tool = Tool.CLICK
         self.cursor = Cursor(scene.session)
         self.is_panning = False
+        self.drag: Drag | None = None
         self._scene = scene
 
     @property
@@ -75,6 +80,20 @@ class Hand:
         """Space has been pressed or released."""
         self.is_panning = is_down
 
+    def release_keys(self) -> None:
+        """Hold neither Shift nor Space any more."""
+        self.hold_shift(False)
+        self.hold_space(False)
+
+    def drop(self) -> None:
+        """Drop what is being drawn; or, if nothing is, the prompts of the object being made."""
+        if self.drag is None:
+            self.session.clear()
+        else:
+            self.drag = None
+            self._scene.end_stroke()
+            self.session.leave()
+
     def delete(self) -> None:
         """Delete the kept object that is open again, or the one under the cursor.
 
@@ -91,5 +110,7 @@ class Hand:
             session.delete(draft.label, plane=draft.plane)
         elif spot and (label := session.object_at(spot.y, spot.x, plane=spot.plane)):
             session.delete(label, near=(spot.y, spot.x), plane=spot.plane)
+        elif session.image is None:
+            raise ValueError(NO_IMAGE)
         else:
             raise ValueError("Move the cursor over a kept object to delete it.")

@@ -71,14 +71,14 @@ DROP = Action(
     "Drop",
     "Escape",
     "Drop the prompts of this object; one that was opened again stays as it was.",
-    lambda hand: hand.session.clear(),
+    lambda hand: hand.drop(),
 )
 UNDO = Action(
     "undo",
     "Undo",
     "Ctrl+Z",
     "Take back the last prompt, or the last object kept or deleted.",
-    lambda hand: hand.session.undo(wait=False),
+    lambda hand: hand.review.undo(),
 )
 REDO = Action(
     "redo",

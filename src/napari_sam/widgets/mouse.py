@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
+from napari_sam.widgets.alt_key import keep_from_menu
 from napari_sam.widgets.drag import DRAGS, Drag
 from napari_sam.widgets.instead_of import InsteadOf
 from napari_sam.widgets.layers import screen_px, to_pixel
@@ -67,6 +68,7 @@ class Mouse:
             self._double.put(viewer.mouse_double_click_callbacks)
             viewer.events.mouse_over_canvas.connect(self._leave)
             viewer.dims.events.ndisplay.connect(self._leave)
+            QApplication.instance().focusChanged.connect(self._on_focus)
 
     def disconnect(self, dock: object = None) -> None:
         """Listen for one dock less; without any, not at all."""
@@ -81,6 +83,7 @@ class Mouse:
             self._double.take_back(viewer.mouse_double_click_callbacks)
             viewer.events.mouse_over_canvas.disconnect(self._leave)
             viewer.dims.events.ndisplay.disconnect(self._leave)
+            QApplication.instance().focusChanged.disconnect(self._on_focus)
         self._late.stop()
         self._hand.cursor.move_to(None)
 
@@ -88,6 +91,13 @@ class Mouse:
         viewer = self._session.viewer
         if not viewer.mouse_over_canvas or viewer.dims.ndisplay == 3:
             self._hand.cursor.move_to(None)
+
+    def _on_focus(self, old: QWidget | None, new: QWidget | None) -> None:
+        """Let go of keys when others begin to hear them: of their release nobody tells."""
+        window = None if new is None else new.window()
+        canvas = window.centralWidget() if isinstance(window, QMainWindow) else None
+        if canvas is None or not (new is window or new is canvas or canvas.isAncestorOf(new)):
+            self._hand.release_keys()
 
     def _move(self, viewer: ViewerModel, event: Any) -> None:
         with self._session.telling():
@@ -103,16 +113,20 @@ class Mouse:
         if "Control" in event.modifiers or "Alt" in event.modifiers:
             return
         start, positive = event.pos, "Shift" not in event.modifiers
-        drag = self._drag_from(spot_near(self._session, event), positive)
+        drag = self._hand.drag = self._drag_from(spot_near(self._session, event), positive)
         last, is_click = start, True
         while event.type in ("mouse_press", "mouse_move"):
             is_click = is_click and _is_near(event.pos, start, SLIP_SCREEN_PX)
             if drag is not None:
                 event.handled = True  # so that the camera does not pan
-                if not (is_click or _is_near(event.pos, last, STRIDE_SCREEN_PX)):
+                is_still = is_click or _is_near(event.pos, last, STRIDE_SCREEN_PX)
+                if drag is self._hand.drag and not is_still:
                     last = event.pos
                     self._draw(viewer, event, drag)
             yield
+        if drag is not self._hand.drag:  # it has been dropped meanwhile
+            return
+        self._hand.drag = None
         is_click = is_click and _is_near(event.pos, start, SLIP_SCREEN_PX)
         self._release(viewer, event, positive, None if is_click else drag, is_click)
 
@@ -221,6 +235,7 @@ class Mouse:
             return False
         if not self._is_on():
             return False
+        keep_from_menu()
         turn = float(np.clip(np.sum(event.delta), -1, 1))  # Alt turns one axis into the other
         is_inverted = event.native is not None and event.native.inverted()
         self._turns += -turn if is_inverted else turn

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from napari_sam.model import list_models
 from napari_sam.widgets.banner import Notice
 from napari_sam.widgets.docks import bring_forward
-from napari_sam.widgets.layers import SWITCH_TO_2D, foremost_image
+from napari_sam.widgets.layers import check_view, foremost_image
 from napari_sam.widgets.sentences import without_hashes
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
     from napari.layers import Image as ImageLayer
     from napari.layers import Labels
 
@@ -27,8 +28,8 @@ FEW_IDS = 20
 def notice_for(session: SegmentSession) -> Notice | None:
     """Return the most pressing thing that there is to say now, if there is one."""
     viewer = session.viewer
-    if session.image is not None and viewer.dims.ndisplay == 3:
-        return Notice(SWITCH_TO_2D, {"Switch to 2-D": partial(setattr, viewer.dims, "ndisplay", 2)})
+    if session.image is not None and (notice := _view_notice(viewer)) is not None:
+        return notice
     if n_objects := session.recoverable:
         objects = "1 object" if n_objects == 1 else f"{n_objects:,} objects"
         were = "was" if n_objects == 1 else "were"
@@ -63,6 +64,19 @@ def damage_notice(session: SegmentSession, error: Exception) -> Notice | None:
         if spec.name == session.model and can_fetch and is_named:
             fetch_again = partial(_fetch_again, session, spec.name)
             return Notice(without_hashes(str(error)), {"Fetch it again …": fetch_again})
+    return None
+
+
+def _view_notice(viewer: ViewerModel) -> Notice | None:
+    """Return what to do about a view that prompts do not work on."""
+    dims = viewer.dims
+    try:
+        check_view(viewer)
+    except ValueError as error:
+        if dims.ndisplay == 3:
+            return Notice(str(error), {"Switch to 2-D": partial(setattr, dims, "ndisplay", 2)})
+        in_order = tuple(range(dims.ndim))
+        return Notice(str(error), {"Roll the axes back": partial(setattr, dims, "order", in_order)})
     return None
 
 

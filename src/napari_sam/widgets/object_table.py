@@ -16,6 +16,7 @@ RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 CENTER = Qt.AlignmentFlag.AlignCenter
 DESCENDING = Qt.SortOrder.DescendingOrder
+ARROWS = {Qt.SortOrder.AscendingOrder: "▴", DESCENDING: "▾"}
 N_ROWS_LEAST = 4
 WIDTH = 380
 MARGIN = 14
@@ -41,6 +42,7 @@ COLUMNS = (
 )
 PLANES = 1
 WHY = len(COLUMNS) - 1
+END_KEYS = {Qt.Key.Key_Home: 0, Qt.Key.Key_End: -1}
 
 
 class ObjectsModel(QAbstractTableModel):
@@ -53,6 +55,7 @@ class ObjectsModel(QAbstractTableModel):
         super().__init__()
         self._review = review
         self._order, self._objects = review.order, copy(review.objects)
+        self._sorted = WHY, DESCENDING
         self.unit = SizeUnit()
 
     def show_all(self) -> None:
@@ -69,13 +72,15 @@ class ObjectsModel(QAbstractTableModel):
 
     def widest(self) -> dict[str, str]:
         """Return the longest text of each column but the last, about."""
-        texts = {column.key: column.title for column in COLUMNS[:-1]}
+        texts = {column.key: self._title(i) for i, column in enumerate(COLUMNS[:-1])}
         if self._objects is not None and len(rows := self._objects.rows):
-            texts["label"] = f"{rows['label'].max()}"
             highest = rows["last"].max(axis=0).tolist()
-            texts["planes"] = max(", ".join(f"{n}–{n}" for n in highest), "Planes", key=len)
-            texts["area"] = max(map(self.unit.tell, (rows["area"].max(), 10)), key=len)
-            texts["score"] = "0.00"
+            longest = {
+                "label": f"{rows['label'].max()}",
+                "planes": ", ".join(f"{n}–{n}" for n in highest),
+                "area": max(map(self.unit.tell, (rows["area"].max(), 10)), key=len),
+            }
+            texts |= {key: max(texts[key], text, key=len) for key, text in longest.items()}
         return texts
 
     def label(self, line: int) -> int:
@@ -118,14 +123,24 @@ class ObjectsModel(QAbstractTableModel):
             return None
         column = COLUMNS[section]
         if role == Qt.ItemDataRole.DisplayRole:
-            return self.unit.text if column.key == "area" else column.title
+            return self._title(section)
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return column.alignment
         return column.tip if role == Qt.ItemDataRole.ToolTipRole else None
 
     def sort(self, column: int, order: Qt.SortOrder = DESCENDING) -> None:
         """Sort, as the user has clicked a title."""
+        self._sorted = column, order
         self._review.sort(COLUMNS[column].key, descending=order == DESCENDING)
+
+    def _title(self, section: int) -> str:
+        """Return the title of a column, with an arrow if it is the one sorted by.
+
+        Qt draws an arrow of its own over titles that leave no room for it.
+        """
+        title = self.unit.text if COLUMNS[section].key == "area" else COLUMNS[section].title
+        column, order = self._sorted
+        return f"{title} {ARROWS[order]}" if section == column else title
 
     def _row(self, line: int) -> Any:
         return self._objects.rows[self._order[line]]  # type: ignore[union-attr]
@@ -175,12 +190,13 @@ class ObjectTable(QTableView):
         self._set_sizes()
         self.setSortingEnabled(True)
         self.horizontalHeader().setSortIndicator(WHY, DESCENDING)
+        self.horizontalHeader().setSortIndicatorShown(False)  # the title shows it
         self.selectionModel().currentRowChanged.connect(self._on_row)
         self.doubleClicked.connect(self._on_double_click)
 
     def show_all(self, current: int | None) -> None:
         """Show the list as it is now, with an object chosen; the user sees the same lines."""
-        at = self.verticalScrollBar().value()
+        at, was_away = self.verticalScrollBar().value(), self._has_scrolled_away(current)
         self._is_showing = True
         self._objects.show_all()
         self.setColumnHidden(PLANES, not self._objects.has_planes)
@@ -188,6 +204,8 @@ class ObjectTable(QTableView):
         self.verticalScrollBar().setValue(at)
         self._is_showing = False
         self.choose(current)
+        if was_away:
+            self.verticalScrollBar().setValue(at)
 
     def choose(self, label: int | None) -> None:
         """Choose the line of an object, without telling that the user has."""
@@ -208,9 +226,19 @@ class ObjectTable(QTableView):
         self.pressed_key.emit(event)
         if event.isAccepted():
             return
+        if event.key() in END_KEYS and (n_lines := self._objects.rowCount()):
+            self.selectRow(END_KEYS[event.key()] % n_lines)
+            return
         if event.text().strip() and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             return
         super().keyPressEvent(event)
+
+    def _has_scrolled_away(self, label: int | None) -> bool:
+        """Whether the user has scrolled so far that the line of an object, once chosen, is gone."""
+        index = self.currentIndex()
+        if label is None or not index.isValid() or self._objects.label(index.row()) != label:
+            return False
+        return not self.visualRect(index).intersects(self.viewport().rect())
 
     def _set_sizes(self) -> None:
         header, rows = self.horizontalHeader(), self.verticalHeader()

@@ -40,6 +40,8 @@ class Review(Listing):
 
     def __init__(self, session: SegmentSession) -> None:
         self.current: int | None = None
+        self._line = 0  # of the current object in the order, when it was gone to
+        self._left: list[int] = []  # objects accepted or deleted, the last one last
         super().__init__(session)
 
     def go_to(self, label: int) -> None:
@@ -84,6 +86,7 @@ class Review(Listing):
         label = self._current_label()
         following = self._next_label(1)  # as the order stands before this changes it
         self.set_reviewed(label)
+        self._left.append(label)
         if following is not None and following != label:
             self.go_to(following)
 
@@ -115,10 +118,24 @@ class Review(Listing):
         label = self._current_label()
         neighbor = self._neighbor(label)
         self.session.delete(label, near=self._places(label))
+        self._left.append(label)
         if neighbor is None:
             self._set_current(None)
         else:
             self.go_to(neighbor)
+
+    def undo(self) -> None:
+        """Take back the last step of the session.
+
+        If that was to accept or delete an object here, go back to it: one has gone on to another.
+        """
+        label = self._left[-1] if self._left else None
+        before = self._state(label)
+        self.session.undo(wait=False)
+        if label is not None and self._state(label) != before:
+            self._left.pop()
+            if label in self._labels_in_order():
+                self.go_to(label)
 
     def reopen(self) -> None:
         """Open the current object again, with its prompts, on the plane shown or where it is.
@@ -145,15 +162,18 @@ class Review(Listing):
     # Inside
 
     def _labels_in_order(self) -> list[int]:
-        return [] if self._objects is None else self._objects.rows["label"][self.order].tolist()
+        return [] if self.objects is None else self.objects.rows["label"][self.order].tolist()
 
     def _next_label(self, by: int) -> int | None:
         """Return the next object to review, after the last the first again."""
-        if self._objects is None:
+        if self.objects is None:
             return None
         labels = self._labels_in_order()
-        start = labels.index(self.current) if self.current in labels else -(by > 0)
-        is_reviewed = self._objects.rows["is_reviewed"]
+        try:
+            start = labels.index(self.current)  # type: ignore[arg-type]
+        except ValueError:  # it is gone, or there was none yet
+            start = self._line - (by > 0)
+        is_reviewed = self.objects.rows["is_reviewed"]
         for step in range(1, len(labels) + 1):
             at = (start + by * step) % len(labels)
             if not is_reviewed[self.order[at]]:
@@ -174,17 +194,22 @@ class Review(Listing):
         return self.current
 
     def _parts(self, label: int) -> Any:
-        return () if self._objects is None else self._objects.parts(label)
+        return () if self.objects is None else self.objects.parts(label)
+
+    def _state(self, label: int | None) -> list[bool]:
+        """Return what a review changes of an object: on which planes it is, and is accepted."""
+        parts = () if label is None else self._parts(label)
+        return [bool(part["is_reviewed"]) for part in parts]
 
     def _places(self, label: int) -> dict[Plane, Box]:
         """Return the planes that an object is on, and its box on each."""
         return dict(map(_place_of, self._parts(label)))
 
     def _suspicious_plane(self, label: int) -> Plane:
-        index = None if self._objects is None else self._objects.index(label)
-        if self._objects is None or index is None:
+        index = None if self.objects is None else self.objects.index(label)
+        if self.objects is None or index is None:
             raise ValueError(f"There is no object {label} in the list.")
-        return tuple(self._objects.rows["plane"][index].tolist())
+        return tuple(self.objects.rows["plane"][index].tolist())
 
     def _shown_plane(self) -> Plane | None:
         """Return the plane on screen; None, if there is no such, as in 3-D."""
@@ -195,12 +220,14 @@ class Review(Listing):
             return None
 
     def _set_current(self, label: int | None) -> None:
-        self.current = label
+        self.current, labels = label, self._labels_in_order()
+        self._line = labels.index(label) if label in labels else 0
         self.moved.emit()
 
     def _on_all(self, event: Any = None) -> None:
         super()._on_all(event)
-        if self._objects is None:
+        self._left.clear()
+        if self.objects is None:
             self._set_current(None)
 
 

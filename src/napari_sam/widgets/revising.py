@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -18,7 +18,7 @@ from napari_sam.widgets.in_order import in_order
 from napari_sam.widgets.looking import show_box
 from napari_sam.widgets.target import Near
 from napari_sam.widgets.transcript import call_text
-from napari_sam.widgets.written import Written
+from napari_sam.widgets.written import AnyWritten, Written
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -79,7 +79,8 @@ class Revising(Filing):
         if record is not None:
             mask = Mask(mask.box, mask.array, record.predicted_iou, record.stability_score)
         old = Opened(label, mask, self._target.layer)
-        draft = Draft.reopened(old, plane, prompts)
+        outline = np.array(record.outline) if record is not None and record.outline else None
+        draft = Draft.reopened(old, plane, prompts, outline)
         self._change(draft, (), call_text("reopen", label, near=near, plane=plane or None))
         self._resume(draft, wait)
 
@@ -151,13 +152,24 @@ class Revising(Filing):
             self._set_draft(after)
         for one in written:
             self._tell_change(one.change, one.layer)
-        elsewhere = f" The same on {len(written) - 1} more planes." * (len(written) > 1)
-        self._say(written[0].says + elsewhere)
+        self._say(f"{_told(written)} Ctrl+Z takes it back.")
+
+    def _say_again(self, written: Sequence[AnyWritten], how: str) -> None:
+        """Say what was taken back, or done again, if nothing else is to be said: of an object."""
+        if written and self._draft.is_empty:
+            told = _told(written)
+            self._say(f"{how}: {told[0].lower()}{told[1:]}")
 
     def _tell_change(self, change: Change, layer: Labels) -> None:
         self.layers_changed.emit()
         if layer is self._target.layer:
             self.objects_changed.emit(change)
+
+
+def _told(written: Sequence[AnyWritten]) -> str:
+    """Return sentences on what was written."""
+    elsewhere = f" The same on {len(written) - 1} more planes." * (len(written) > 1)
+    return written[0].says + elsewhere
 
 
 def _where(near: Near | Places, places: Places) -> dict[str, object]:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sam.labels.change import Change
+from napari_sam.widgets.channel_axis import find_channel_axis
 from napari_sam.widgets.chore import Chore
 from napari_sam.widgets.draft import READY, Draft
 from napari_sam.widgets.drafting import Plane
@@ -46,6 +47,7 @@ class SegmentSession(Revising):
         super().__init__(viewer)
         self._transcript = Transcript()
         viewer.layers.events.removed.connect(self._on_layer_removed)
+        viewer.dims.events.axis_labels.connect(self._on_axis_names)
         self._target.painted.connect(self._on_painted)
         self._target.taken_back.connect(self._on_taken_back)
         self._target.replaced.connect(self._on_labels_data)
@@ -71,7 +73,7 @@ class SegmentSession(Revising):
             return None
         choices = self._choices_as_python()
         labels = self._target.ensure_layer(self.viewer, layer, self._predictor.image)
-        written = self._target.write(labels, self._draft, self.model, self._in_force.overlap)
+        written = self._target.write(labels, self._draft, self.model, self._in_force.rule)
         if not written.n_changed:
             self._say_unwritten()
             return None
@@ -240,6 +242,7 @@ class SegmentSession(Revising):
             is_whole = self._repeat(self._target.undo, reversed(step.written))
             self._history.undo()
             self._resume(step.before, wait)
+            self._say_again(step.written, "Taken back")
             if not is_whole:
                 self._say(GONE)
 
@@ -248,6 +251,7 @@ class SegmentSession(Revising):
             is_whole = self._repeat(self._target.redo, step.written)
             self._history.redo()
             self._resume(step.after, wait)
+            self._say_again(step.written, "Done again")
             if not is_whole:
                 self._say(GONE)
 
@@ -285,7 +289,7 @@ class SegmentSession(Revising):
             self._change(draft, (), "clear()")
             self._resume(draft, wait=False)
             self._say(f"Object {label} is as it was.")
-        elif self._in_force.overlap == "erase":
+        elif self._in_force.rule == "erase":
             self._say("There is nothing here to erase.")
         else:
             self._say("Nothing to write: other objects are there already, and the rule keeps them.")
@@ -303,6 +307,7 @@ class SegmentSession(Revising):
         if (draft := self._draft.written_into(self._target.layer)) is not self._draft:
             self._set_draft(draft)
             self._say_draft()
+        self._say_anew()
         self.layers_changed.emit()
         self.prepare()
         if asks_anew:
@@ -310,7 +315,9 @@ class SegmentSession(Revising):
 
     def _open(self, layer: ImageLayer | None) -> None:
         before = self._chapter(self._source.layer)
-        self._source.open(layer, self._on_image_data, self._on_image_move)
+        axis = None if layer is None else find_channel_axis(self.viewer, layer)
+        listeners = self._on_image_data, self._on_image_move, self._on_axis_names
+        self._source.open(layer, axis, *listeners)
         if before is not None:
             self._transcript.close(before)
             self._forget_image()
@@ -359,6 +366,16 @@ class SegmentSession(Revising):
         move = self._move_on if n > 0 else self._move_back
         for _ in range(abs(n)):
             move(wait=False)
+
+    def _on_axis_names(self) -> None:
+        """Look at the image in another way, if other axes, or none, are known to be channels."""
+        if (layer := self._source.layer) is None:
+            return
+        channel_axis = find_channel_axis(self.viewer, layer)
+        if channel_axis != self._source.channel_axis:
+            self._source.use_channel_axis(channel_axis)
+            self._forget_image()
+            self._on_choice(asks_anew=True)
 
     def _on_image_move(self) -> None:
         """Draw everything where the image is now."""

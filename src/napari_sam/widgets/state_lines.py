@@ -25,6 +25,9 @@ HINTS = {
 KEYS_ASLEEP = "Click the image to give the keys back to this tool."
 OTHER_TOOL = "napari's tool '{}' is on '{}'. Press a tool above to go on here."
 CHOOSE_IMAGE = "Choose an image above, or point at the one on screen."
+PADDING = 8
+"""What napari's themes put around a text, in pixels."""
+
 HINT_STYLE = "font-style: italic;"
 PROGRESS_STYLE = """
 QProgressBar { border: none; background: rgba(128, 128, 128, 60); }
@@ -58,6 +61,7 @@ class StateLines(QWidget):
         self._progress.setSizePolicy(keep_size)
         self._progress.hide()
         self._status, self._notes, self._hint = Sentences(2), Sentences(1), QLabel()
+        self._hint.setMinimumHeight(2 * self._hint.fontMetrics().lineSpacing() + PADDING)
         for line, name in ((self._status, "status"), (self._notes, "notes"), (self._hint, "hint")):
             line.setObjectName(name)
         self._hint.setWordWrap(True)

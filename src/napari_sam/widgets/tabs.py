@@ -10,6 +10,9 @@ from qtpy.QtCore import QEvent, QTimer, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+SUFFIX = " (napari-sam)"
+"""What napari puts behind the names of this plugin's docks."""
+
 
 class Tab(QWidget):
     """The content of a dock that becomes a tab on top of those of its like, when first shown.
@@ -60,6 +63,7 @@ class Tab(QWidget):
         window, dock = self.window(), _dock(self)
         if not isinstance(window, QMainWindow) or dock is None or dock.isFloating():
             return
+        _shorten(dock)
         for other in (_dock(tab) for tab in window.findChildren(Tab) if tab._is_placed):
             if (
                 other is not None
@@ -83,6 +87,17 @@ def _end_all() -> None:
     """End what is open when Python ends, before Qt takes its objects away one by one."""
     for end in [end for tab in _ALL for end in tab._ends]:
         end()
+
+
+def _shorten(dock: QDockWidget) -> None:
+    """Have the tab of a dock not name the plugin too, or three tabs would be cut already.
+
+    The bar of the dock and the menu still do.
+    """
+    action = dock.toggleViewAction()
+    name = action.text()
+    dock.setWindowTitle(dock.windowTitle().removesuffix(SUFFIX))
+    action.setText(name)
 
 
 def _dock(widget: QWidget | None) -> QDockWidget | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.labels.export.new_file import new_file
-from napari_sam.labels.export.table import write_csv
+from napari_sam.labels.export.table import write_csv, write_lines
 from napari_sam.labels.object_list import ObjectList
 from napari_sam.labels.object_report import iter_report, report_columns
 
@@ -54,7 +53,5 @@ class WriteObjects:
             yield self.path
             return
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(columns), dialect="excel-tab", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        write_lines(rows, columns, text, dialect="excel-tab", lineterminator="\n")
         yield Copied(text.getvalue(), len(self.order))

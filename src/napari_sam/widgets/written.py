@@ -74,6 +74,11 @@ class PackedWritten:
         """How many got an id."""
         return self.rest.n_objects
 
+    @property
+    def says(self) -> str:
+        """A sentence on it."""
+        return self.rest.says
+
     def packed(self) -> PackedWritten:
         """Return this."""
         return self

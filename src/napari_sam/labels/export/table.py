@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from napari_sam.labels.export.extra import load_extra
 
@@ -18,10 +18,17 @@ ROWS_AT_ONCE = 10_000
 def write_csv(rows: Iterator[dict[str, Any]], columns: Mapping[str, type], path: Path) -> None:
     """Write rows as comma-separated values; NaN is an empty field."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(columns))
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({name: "" if _is_nan(value) else value for name, value in row.items()})
+        write_lines(rows, columns, file)
+
+
+def write_lines(
+    rows: Iterator[dict[str, Any]], columns: Mapping[str, type], file: TextIO, **options: Any
+) -> None:
+    """Write rows as lines of text with a header; options as for `csv.writer`."""
+    writer = csv.DictWriter(file, list(columns), **options)
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: "" if _is_nan(value) else value for name, value in row.items()})
 
 
 def write_parquet(rows: Iterator[dict[str, Any]], columns: Mapping[str, type], path: Path) -> None:
