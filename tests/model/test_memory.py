@@ -95,10 +95,10 @@ def test_a_model_encodes_and_decodes_in_the_memory_there_is(monkeypatch: MonkeyP
     expected_logits, expected_iou = nano.decode(expected[0], points, labels)
 
     def for_two(forward: nn.Module) -> object:
-        def limited(first: torch.Tensor, *others: object) -> object:
+        def limited(first: torch.Tensor, *others: object, **more: object) -> object:
             if len(first) > 2:
                 raise torch.OutOfMemoryError("CUDA out of memory.")
-            return forward.__class__.forward(forward, first, *others)
+            return forward.__class__.forward(forward, first, *others, **more)
 
         return limited
 

@@ -85,6 +85,8 @@ def test_what_is_complete_is_left_alone(pixels: NDArray[np.uint8], out: Path) ->
     assert blobs.content(out) == before
     record = dict(zarr.open_group(out, mode="r").attrs)[ATTRIBUTE]
     assert (record["highest_label"], record["key"]["model_name"]) == (6, "pixels")
+    assert record["made_with"]["numpy"] == np.__version__
+    assert record["made_with"]["device"] == "cpu"
     again = SegmentSettings.from_dict(record["settings"])
     assert list(iter_segment_stack(embeddings, out, settings=again)) == [], "it can be repeated"
 

@@ -193,6 +193,7 @@ def test_many_objects_are_one_step(viewer, make_session, picture):
     )
     before = session.labels.data.copy()
     assert session.commit_all(table) == 3  # one lies on the object that is there
+    assert {record.model for record in session.objects} == {"discs"}
     assert session.next_label == 5
     assert set(np.unique(session.labels.data)) == {0, 1, 2, 3, 4}
     assert "3 objects" in session.status

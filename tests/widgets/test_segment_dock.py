@@ -252,6 +252,16 @@ def test_a_damaged_file_can_be_fetched_again(dock, session, monkeypatch):
     assert dock.findChild(Banner).isHidden()
 
 
+@pytest.mark.parametrize(
+    ("dtype", "offered"), [(np.int16, ["Widen to int32"]), (np.int32, []), (np.uint32, [])]
+)
+def test_only_growth_that_there_is_is_offered(session, dtype, offered):
+    labels = session.viewer.add_labels(np.zeros((8, 8), dtype))
+    notice = notices._few_ids(session, labels, 3)
+    assert list(notice.buttons) == offered
+    assert "3 are left" in notice.text
+
+
 def test_growth_is_offered_before_the_ids_run_out(dock, session):
     labels = session.viewer.add_labels(np.zeros((200, 240), np.uint8), name="small")
     labels.data[0, 0] = 250

@@ -203,9 +203,10 @@ def _attempt(image: str, do: Callable[[], Summary]) -> Summary:
     started = time.perf_counter()
     try:
         result = do()
-    except (ImportError, OSError, TypeError, ValueError) as error:
-        typer.echo(f"{image}: {error}", err=True)
-        result = {"image": image, "error": str(error)}
+    except (ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
+        sentence = str(error) or type(error).__name__  # torch's own errors are RuntimeErrors
+        typer.echo(f"{image}: {sentence}", err=True)
+        result = {"image": image, "error": sentence}
     return result | {"seconds": round(time.perf_counter() - started, 3)}
 
 

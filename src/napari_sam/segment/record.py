@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +24,8 @@ from napari_sam.segment.run import Run
 
 ATTRIBUTE = "napari_sam_segmentation"
 """Of the zarr group with the labels: the record of the run, and the highest label."""
+
+_COMPUTING = ("numpy", "scipy", "scikit-image", "torch", "zarr")
 
 _NAMES = {
     "package": "the version of napari-sam",
@@ -44,8 +47,9 @@ def describe_run(run: Run) -> dict[str, Any]:
     (path of the weights, or None if they are installed), ``key`` (`StoreKey`: shape, sampled hash
     and normalization of the image, name and hash of the model's weights, halo), ``settings``
     (`SegmentSettings`), ``planes``, ``region`` (vertices), ``keep`` (path of the
-    labels to keep, or None if they are in memory) and ``keep_state`` (a hash of them, on disk of
-    the names, sizes and times of their files).
+    labels to keep, or None if they are in memory), ``keep_state`` (a hash of them, on disk of
+    the names, sizes and times of their files) and ``made_with`` (versions, and the kind of device;
+    a run can be continued with others).
     """
     embeddings = run.embeddings
     store, model = embeddings.store, embeddings.model
@@ -60,6 +64,11 @@ def describe_run(run: Run) -> dict[str, Any]:
         "region": run.region and run.region.vertices,
         "keep": array_path(run.keep),
         "keep_state": None if run.keep is None else _hash_labels(run.keep),
+        "made_with": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in _COMPUTING},
+            "device": model.device.type,
+        },
     }
     return dict(json.loads(json.dumps(entries)))
 

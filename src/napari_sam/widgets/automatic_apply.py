@@ -306,7 +306,9 @@ class AutomaticApply(QWidget):
         embeddings, layer = self._ahead.embeddings, self._session.image
         if embeddings is None or layer is None:
             return None
-        queue = self._ahead.queue
+        queue, found = self._ahead.queue, self._preview.found
+        if found is not None and found.finding.how != self._preview.chosen:
+            found = None  # how long another way takes tells nothing
         return Foretelling(
             embeddings,
             self._preview.chosen.step,
@@ -314,7 +316,7 @@ class AutomaticApply(QWidget):
             self._polygon(),
             self._out,
             layer.name,
-            self._preview.found,
+            found,
             queue.seconds_per_tile if queue else None,
         )
 

@@ -21,7 +21,9 @@ STYLE = """
 QToolButton { border: 2px solid transparent; border-radius: 3px; padding: 2px; }
 QToolButton:checked { border-color: rgb(86, 180, 233); }
 """
-TIP = "The {} mask that the prompts may mean, and its predicted IoU. Alt + wheel: the next one."
+TIP = (
+    "The {} mask that the prompts may mean, and its predicted IoU. Alt + wheel, Up, Down: the next."
+)
 PREFERRED_TIP = (
     "Chosen by hand, so new objects begin with the {} mask. Press again to have the model choose."
 )

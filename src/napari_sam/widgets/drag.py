@@ -27,12 +27,14 @@ class Drag(ABC):
     start : Spot
         Where the button was pressed; the drag stays on that plane.
     positive : bool
-        Whether it is to belong to the object.
+        Whether it is to belong to the object; tools that know no other way take no notice.
     """
+
+    has_sign = False
 
     def __init__(self, start: Spot, positive: bool) -> None:
         self.plane = start.plane
-        self.positive = positive
+        self.positive = positive or not self.has_sign
         self._places = [(start.y, start.x)]
 
     def go_to(self, spot: Spot) -> None:
@@ -87,6 +89,8 @@ class BoxDrag(Drag):
 
 class ScribbleDrag(Drag):
     """A line over the object, or over what does not belong to it."""
+
+    has_sign = True
 
     def finish(self, session: SegmentSession) -> None:
         """Add points along the line."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.labels.widen import wider_type
 from napari_sam.model import list_models
 from napari_sam.widgets.banner import Notice
 from napari_sam.widgets.docks import bring_forward
@@ -87,11 +89,14 @@ def _fetch_again(session: SegmentSession, name: str) -> None:
 def _few_ids(session: SegmentSession, labels: Labels, n_left: int) -> Notice:
     dtype = labels.dtype
     highest = 2 ** (8 * dtype.itemsize - (dtype.kind == "i")) - 1
-    wider = f"uint{min(16 * dtype.itemsize, 64)}"
+    actions = {}
+    with suppress(ValueError):  # there is no wider type
+        wider = wider_type(dtype)
+        actions[f"Widen to {wider}"] = _telling(session, "widen_labels", wait=False)
     left = "none is" if n_left == 0 else "1 is" if n_left == 1 else f"{n_left} are"
     return Notice(
         f"{dtype} holds {highest:,} objects, {left} left.",
-        {f"Widen to {wider}": _telling(session, "widen_labels", wait=False)},
+        actions,
     )
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QCoreApplication, QTimer
 
 from napari_sam.widgets.automatic_layer import CandidatesLayer
 from napari_sam.widgets.box_layer import BoxLayer
+from napari_sam.widgets.call_later import call_later
 from napari_sam.widgets.hand import Hand
 from napari_sam.widgets.hover_outline import HoverOutline
 from napari_sam.widgets.insert_layer import insert_layer
@@ -89,7 +89,7 @@ class Scene:
             for mirror in self._mirrors
             if mirror.layer is not None and mirror.layer.ndim != image_layer.ndim
         )
-        self._remove(*misfits)
+        self._forget(*misfits)
 
     def ensure_clicks(self) -> Points | None:
         """Return the layer of clicks, which has the keys; None without an image."""
@@ -158,7 +158,7 @@ class Scene:
 
     def remove_tiles(self) -> None:
         """Take the map of encoded tiles away."""
-        self._remove(self.tiles)
+        self._remove(self.tiles.layer)
 
     def show_found(self, found: Found, rows: NDArray[np.int64]) -> None:
         """Show some of the candidates that were found; see `CandidatesLayer.show`."""
@@ -169,7 +169,7 @@ class Scene:
 
     def remove_found(self) -> None:
         """Take the candidates away."""
-        self._remove(self.found)
+        self._remove(self.found.layer)
 
     def show_stroke(
         self, path: NDArray[np.float64], plane: tuple[int, ...], positive: bool
@@ -190,14 +190,21 @@ class Scene:
             if mirror.layer is not None:
                 bind_keys(mirror.layer, self.hand)
 
-    def _remove(self, *mirrors: Mirror) -> None:
+    def _forget(self, *mirrors: Mirror) -> None:
+        """Take layers away that are no longer the mirrors': nobody is to think the user did it."""
+        layers = [mirror.layer for mirror in mirrors]
+        for mirror in mirrors:
+            mirror.layer = None
+        self._remove(*layers)
+
+    def _remove(self, *layers: Layer | None) -> None:
         """Take layers away, together: napari looks for garbage once then, which takes it 0.2 s."""
-        layers = self.session.viewer.layers
-        gone = [layer for mirror in mirrors if (layer := mirror.layer) and layer in layers]
+        there = self.session.viewer.layers
+        gone = [layer for layer in layers if layer is not None and layer in there]
         if gone:
-            with layers.batched_update():
+            with there.batched_update():
                 for layer in gone:
-                    layers.remove(layer)
+                    there.remove(layer)
 
     def _show_or_hide(self) -> None:
         """Hide all while there is no image for them to lie on; else leave them as they are.
@@ -215,8 +222,8 @@ class Scene:
             self._is_open = is_open
             for layer in self.layers:
                 layer.visible = is_open
-            if not is_open and QCoreApplication.instance() is not None:
-                QTimer.singleShot(0, self._clear_away)
+            if not is_open:
+                call_later(self._clear_away)
 
     def _clear_away(self) -> None:
         """Remove what is hidden: of another unit than the next image, it would make napari warn.
@@ -225,7 +232,7 @@ class Scene:
         image, as napari goes through the layers while it removes them.
         """
         if not self._is_open and self.session.is_in_use:
-            self._remove(*self._mirrors)
+            self._forget(*self._mirrors)
 
     def _show_draft(self) -> None:
         draft, image_layer = self.session.draft, self.session.image

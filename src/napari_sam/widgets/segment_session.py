@@ -102,8 +102,9 @@ class SegmentSession(Revising):
             self._say("There are no objects to keep.")
             return 0
         choices = self._choices_as_python()
-        labels = self._target.ensure_layer(self.viewer, layer, self._predictor.image)
-        written = self._target.write_all(labels, table, plane)
+        predictor = self._predictor
+        labels = self._target.ensure_layer(self.viewer, layer, predictor.image)
+        written = self._target.write_all(labels, table, plane, predictor.model_name)
         if not written.n_changed:
             self._say("Nothing to write: other objects are there already, and they are kept.")
             return 0

@@ -223,13 +223,18 @@ class Target:
             layer, Change(drop, put, edit), says, label if is_new else 0, int(is_new)
         )
 
-    def write_all(self, layer: Labels, table: MaskTable, plane: tuple[int, ...]) -> Written:
-        """Write many objects with the next ids and show them; others that are there stay whole."""
+    def write_all(
+        self, layer: Labels, table: MaskTable, plane: tuple[int, ...], model: str = ""
+    ) -> Written:
+        """Write many objects with the next ids and show them; others that are there stay whole.
+
+        `model` is what found them, for their records.
+        """
         labels = ShownLabels(layer)
         new = table.select(new_rows(labels.array, table, plane=plane))
         first = self._of(layer).ids.next
         edit = plan_table(labels, new, first, plane=plane)
-        put = tuple(_iter_records(edit, new, first, plane))
+        put = tuple(_iter_records(edit, new, first, plane, model))
         says = f"Kept {len(new):,} objects" if len(new) != 1 else f"Kept as object {first}"
         return self._apply(layer, Change((), put, edit), says, first + len(new) - 1, len(new))
 
@@ -351,7 +356,7 @@ def _written_mask(edit: Edit, label: int, mask: Mask) -> Mask:
 
 
 def _iter_records(
-    edit: Edit, table: MaskTable, first: int, plane: tuple[int, ...]
+    edit: Edit, table: MaskTable, first: int, plane: tuple[int, ...], model: str
 ) -> Iterator[ObjectRecord]:
     """Yield the records of masks, as far as an edit writes them with ids from `first` on."""
     written = np.asarray(edit.after)[edit.changed].astype(np.int64) - first
@@ -364,7 +369,7 @@ def _iter_records(
     for label, ((y0, x0, y1, x1), area, iou, stability) in enumerate(found, first):
         if area:
             box = (y0, x0, y1, x1)
-            yield ObjectRecord(label, plane, box, area, NO_PROMPTS, 0, "", iou, stability)
+            yield ObjectRecord(label, plane, box, area, NO_PROMPTS, 0, model, iou, stability)
 
 
 def _there(record: ObjectRecord | None) -> tuple[ObjectRecord, ...]:
