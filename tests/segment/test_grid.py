@@ -81,6 +81,22 @@ def test_points_in_objects_that_were_found_are_left_out(search):
         assert np.sum(np.hypot(*(asked - center).T) < 11) >= 2
 
 
+def test_points_where_instance_maps_show_nothing_are_left_out(search):
+    bright = disks((128, 128), CENTERS)
+    embeddings = search(bright)
+    model = embeddings.model
+    model.has_instance_maps = True
+    model.instance_maps = lambda features: features.maps[0].repeat(1, 3, 1, 1)[..., ::4, ::4]
+    assert count_objects(find(embeddings), CENTERS) == len(CENTERS)
+    asked = np.array([call["points"][0, 0].flip(0).tolist() for call in model.decoded])
+    from_disks = [np.hypot(*(asked - center).T) - 11 for center in CENTERS]
+    assert np.min(from_disks, axis=0).max() < 2**0.5 * 12
+    everywhere = GridSettings(**vars(SETTINGS) | {"skip_covered": False, "skip_background": False})
+    model.decoded.clear()
+    find(embeddings, everywhere)
+    assert len(model.decoded) == 16**2
+
+
 def test_large_objects_do_not_hide_others(search):
     bright = np.ones((128, 128), bool)
     embeddings = search(bright)

@@ -5,18 +5,21 @@ for the next step only once it has passed the one before: the predicted IoU, whi
 knows before it has made the mask; then area and stability of the low-resolution logits; and only
 then the mask in image pixels. Points come from coarse to fine, and those in an object that two
 points have found alike are left out, for they would find it again. (Found once is not enough: a
-second point often improves the mask, or finds another part of the object.)
+second point often improves the mask, or finds another part of the object.) And a model with
+instance maps tells at once where nothing is: no point is asked there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from math import ceil
 from typing import TypeAlias
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from napari_sam.image.window import Window
@@ -43,6 +46,9 @@ ALIKE = 0.95
 
 MAX_COVER = 1 / 16
 """Share of a window up to which an object covers points: in a larger one, there may be others."""
+
+FOREGROUND, NEAR = 0.1, 8
+"""A point is asked where the probability of foreground is higher at most so many samples away."""
 
 
 def window_masks(
@@ -135,6 +141,7 @@ class GridSearch:
         settings: GridSettings,
     ) -> None:
         self.model, self.window, self.shape_yx, self.settings = model, window, shape_yx, settings
+        self._features = features
         dtype = torch.float32 if settings.exact else upscaling_dtype(model)
         self._decoder = model.point_decoder(features, dtype)
         self._step = window.step * model.image_size / model.low_res_size
@@ -148,11 +155,14 @@ class GridSearch:
     ) -> Iterator[MaskTable]:
         """Yield the candidates at (N, 2) points, batch by batch; may be left at any moment."""
         batch = self._decoder.batch
+        skips_background = self.settings.skip_background and not self.settings.exact
+        if skips_background and self.model.has_instance_maps:
+            points = points[self._at(points, self._near_foreground)]
         while len(points):
             asked, points = points[:batch], points[batch:]
             yield self._ask(asked, tile)
             if self.settings.skip_covered and not self.settings.exact:
-                points = points[~self._is_covered(points)]
+                points = points[~self._at(points, self._covered)]
 
     def _ask(self, points: NDArray[np.float64], tile: tuple[int, int]) -> MaskTable:
         """Return the candidates at a few points, and remember what the objects among them cover."""
@@ -169,7 +179,8 @@ class GridSearch:
             if mask is not None:
                 candidates[i] = mask
         best = self._best_of_points(candidates, indices)
-        for place, i in zip(self._places(points[indices[best]]), best, strict=True):
+        places = self._cells(points[indices[best]], len(self._found))
+        for place, i in zip(places, best, strict=True):
             self._cover(low[i] > 0, place)
         return MaskTable.of(candidates.values(), points=points[indices[[*candidates]]], tile=tile)
 
@@ -229,12 +240,23 @@ class GridSearch:
             self._covered |= is_object
         self._found[is_object] = self._found.max() + 1
 
-    def _is_covered(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return which of (N, 2) points lie in an object that was found by two points."""
-        rows, columns = self._places(points).T
-        return self._covered[rows, columns]
+    @cached_property
+    def _near_foreground(self) -> NDArray[np.bool_]:
+        """Where in the window there is foreground nearby, in cells of the instance maps."""
+        with torch.inference_mode():
+            foreground = self.model.instance_maps(self._features)[:, :1].float()
+        radius = round(NEAR * foreground.shape[-1] / self.model.image_size)
+        most = F.max_pool2d(foreground, 2 * radius + 1, stride=1, padding=radius)
+        near: NDArray[np.bool_] = (most[0, 0] > FOREGROUND).cpu().numpy()
+        return near
 
-    def _places(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the (N, 2) low-resolution pixels in which points lie."""
-        places = (points + 0.5 - (self.window.y, self.window.x)) / self._step
-        return np.clip(places.astype(np.int64), 0, len(self._covered) - 1)
+    def _at(self, points: NDArray[np.float64], flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return what a map of the window, (h, h), tells of (N, 2) points."""
+        rows, columns = self._cells(points, len(flags)).T
+        return flags[rows, columns]
+
+    def _cells(self, points: NDArray[np.float64], n: int) -> NDArray[np.int64]:
+        """Return the (N, 2) cells in which points lie, of n by n in the window."""
+        size = self.window.step * self.model.image_size / n
+        cells = (points + 0.5 - (self.window.y, self.window.x)) / size
+        return np.clip(cells.astype(np.int64), 0, n - 1)

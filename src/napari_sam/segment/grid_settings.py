@@ -32,6 +32,9 @@ class GridSettings:
         How far below `pred_iou` and `stability` candidates are kept.
     skip_covered : bool
         Whether points in objects that were already found are left out.
+    skip_background : bool
+        Whether points are left out around which the model's instance maps, if it has any, show
+        nothing.
     exact : bool
         Ask every point, and measure every candidate at full resolution.
     """
@@ -44,6 +47,7 @@ class GridSettings:
     max_area: float = inf
     margin: float = 0.1
     skip_covered: bool = True
+    skip_background: bool = True
     exact: bool = False
 
     def __post_init__(self) -> None:
