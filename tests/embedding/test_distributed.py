@@ -29,6 +29,7 @@ from napari_sam.image import Window, open_image
 from napari_sam.image.cells import cell_field
 from napari_sam.model import load_model
 from napari_sam.model.base import Model
+from napari_sam.model.computing import precision_of
 from napari_sam.model.registry import find_model
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # sockets that are closing
@@ -326,3 +327,10 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path, nano: Model) -> None:
     assert done == list(range(1, n_tiles + 1))
     list(here.iter_compute(range(3)))
     assert content(tmp_path / "there") == content(tmp_path / "here")
+
+
+def test_workers_compute_in_the_same_precision(path: Path) -> None:
+    nano = load_model("nano", device="cpu", precision="bfloat16")
+    work = distributed.describe_work(Embeddings(open_image(path, axes="zyx"), nano))
+    opened = distributed.open_embeddings(work)
+    assert precision_of(opened.model) == work.precision == "bfloat16"

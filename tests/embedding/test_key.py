@@ -127,7 +127,7 @@ def test_the_key_tells_what_differs() -> None:
         open_image(pyramid, axes="zyx", intensity=INTENSITY), TinyModel(), 8
     ).differences(key)
     assert "levels (found ((100, 90), (50, 45)), expected ((100, 90),))" in shapes
-    assert "reduced (found ((1, 1), (2, 2)), expected ((1, 1),))" in factors
+    assert "reduced (found ((1.0, 1.0), (2.0, 2.0)), expected ((1.0, 1.0),))" in factors
     assert "start (found ((0.0, 0.0), (0.0, 0.0)), expected ((0.0, 0.0),))" in offsets
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,8 +22,9 @@ from napari_sam.embedding.selection import Selection
 from napari_sam.embedding.source import FeatureSource
 from napari_sam.embedding.store import EmbeddingStore
 from napari_sam.embedding.tiles import StoredTiles
+from napari_sam.embedding.turns import previewing
 from napari_sam.image import Intensity, Window, open_image
-from napari_sam.model.interrupt import Interrupted
+from napari_sam.model.interrupt import Interrupted, interruptible
 
 from .slow_model import SIZE, make
 
@@ -74,6 +76,68 @@ def test_what_somebody_waits_for_is_not_given_up(pool: ThreadPoolExecutor) -> No
     other.result(20)
     assert ahead.result(20)
     assert len(model.begun) == 2 and not model.given_up
+
+
+def ask(embeddings: Embeddings, window: Window, gone: threading.Event) -> Any:
+    with interruptible(gone.is_set):
+        return embeddings.features(window)
+
+
+def test_what_nobody_wants_any_more_is_given_up_at_once(pool: ThreadPoolExecutor) -> None:
+    embeddings = make()
+    model, gone, also_gone = embeddings.model, threading.Event(), threading.Event()
+    with model.held_up():
+        first = pool.submit(ask, embeddings, HERE, gone)
+        model.wait_until_begun(1)
+        in_line = pool.submit(ask, embeddings, THERE, also_gone)
+        also_gone.set()
+        gone.set()
+        for one in (first, in_line):
+            with pytest.raises(Interrupted):
+                one.result(20)
+        n_begun = len(model.begun)
+        ahead = pool.submit(embeddings.prefetch, THERE)
+        model.wait_until_begun(n_begun + 1)  # nothing is left behind that it would wait for
+    assert ahead.result(20)
+    assert not embeddings.is_encoded(HERE)
+
+
+def test_a_click_goes_before_a_preview_of_another_window(pool: ThreadPoolExecutor) -> None:
+    embeddings = make()
+    model = embeddings.model
+
+    def preview(window: Window) -> Any:
+        with previewing():
+            return embeddings.features(window)
+
+    with model.held_up():
+        hovered = pool.submit(preview, HERE)
+        model.wait_until_begun(1)
+        ahead = pool.submit(embeddings.prefetch, Window(50, 50, SIZE))
+        click = pool.submit(embeddings.features, THERE)
+        model.wait_until_begun(2)
+    assert len(model.given_up) == 1
+    assert click.result(20) is embeddings.features(THERE)
+    assert hovered.result(20) is embeddings.features(HERE)  # it has been encoded after that
+    assert ahead.result(20)
+    means = [float(embeddings.features(window).maps[0].mean()) for window in (HERE, THERE)]
+    assert model.begun[:3] == pytest.approx([*means, means[0]])
+
+
+def test_what_one_still_wants_goes_on_when_another_is_gone(pool: ThreadPoolExecutor) -> None:
+    embeddings = make()
+    model, gone = embeddings.model, threading.Event()
+    with model.held_up():
+        pool.submit(ask, embeddings, HERE, gone)
+        model.wait_until_begun(1)
+        other = pool.submit(embeddings.features, HERE)
+        pending = embeddings._source._pending[HERE]
+        while len(pending.waiting) < 2:
+            time.sleep(0.001)
+        gone.set()
+        time.sleep(0.05)
+    assert other.result(20) is embeddings.features(HERE)
+    assert len(model.begun) == 1
 
 
 def test_who_comes_while_it_is_given_up_encodes_it_anew(pool: ThreadPoolExecutor) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_sam.model.base import Model
-from napari_sam.model.interrupt import Interrupted, give_way, interruptible
+from napari_sam.model.interrupt import Interrupted, count_stops, give_way, interruptible
 from napari_sam.model.nano import Nano
 from napari_sam.model.sam import TinyViTSize, ViTSize, build_mobile_sam, build_sam
 
@@ -41,6 +41,7 @@ def test_encoders_give_way_between_their_blocks(model: Model, n_asked: int) -> N
     with interruptible(is_third):
         torch.testing.assert_close(model.encode(windows).maps, expected, rtol=0, atol=0)
     assert len(asked) == 4 + n_asked
+    assert count_stops(model) == n_asked
 
 
 def test_interruptions_stay_in_their_thread() -> None:

@@ -6,7 +6,7 @@ from pytest import MonkeyPatch
 from torch import nn
 
 from napari_sam.model import memory
-from napari_sam.model.memory import in_batches
+from napari_sam.model.memory import in_batches, place
 from napari_sam.model.nano import Nano
 
 CPU_MESSAGE = "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 G"
@@ -85,6 +85,45 @@ def test_moving_warns_and_moves() -> None:
     with pytest.warns(UserWarning, match=r"meta has not enough free memory.*on the CPU"):
         memory.move_to_cpu(network)
     assert moves == ["cpu"]
+
+
+def test_a_network_that_another_thread_moves_is_asked_again() -> None:
+    network = nn.Linear(1, 1, device="meta")  # stands for a GPU
+    tries: list[int] = []
+
+    def work(some: slice) -> tuple[torch.Tensor, ...]:
+        tries.append(some.stop - some.start)
+        if len(tries) == 2:
+            network.to_empty(device="cpu")
+            raise RuntimeError("Expected all tensors to be on the same device")
+        return (torch.arange(10.0)[some],)
+
+    (items,) = in_batches(network, work, 10, batch=4)
+    assert items.tolist() == list(range(10))
+    assert tries == [4, 4, 4, 4]
+
+
+class Large(nn.Linear):
+    """A network that a "GPU" has too little memory for."""
+
+    def __init__(self, error: RuntimeError) -> None:
+        super().__init__(1, 1)
+        self.error, self.moves = error, list[str]()
+
+    def to(self, device: object) -> nn.Module:  # type: ignore[override]
+        self.moves.append(str(device))
+        if str(device) != "cpu":
+            raise self.error
+        return self
+
+
+def test_a_network_that_does_not_fit_stays_on_the_cpu() -> None:
+    network = Large(torch.OutOfMemoryError("CUDA out of memory."))
+    with pytest.warns(UserWarning, match="cuda has not enough free memory"):
+        place(network, torch.device("cuda"))
+    assert network.moves == ["cuda", "cpu"]
+    with pytest.raises(RuntimeError, match="no kernel"):
+        place(Large(RuntimeError("no kernel image")), torch.device("cuda"))
 
 
 def test_a_model_encodes_and_decodes_in_the_memory_there_is(monkeypatch: MonkeyPatch) -> None:

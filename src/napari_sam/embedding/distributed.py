@@ -28,7 +28,9 @@ from napari_sam.embedding.key import StoreKey
 from napari_sam.image.image import Image
 from napari_sam.image.window import Window
 from napari_sam.model.base import Model
+from napari_sam.model.computing import precision_of
 from napari_sam.model.load import load_model
+from napari_sam.model.precision import Precision
 
 if TYPE_CHECKING:
     from napari_sam.embedding.embeddings import Embeddings
@@ -50,6 +52,8 @@ class Work:
         See `describe_image`.
     checkpoint : path or None
         Of the weights; None if they are installed under the name of the model.
+    precision : str
+        Of the image encoder.
     store : path or None
         Of the store, there already; None if there is none, and features are not kept.
     key : StoreKey
@@ -58,6 +62,7 @@ class Work:
 
     image: bytes
     checkpoint: Path | None
+    precision: Precision
     store: Path | None
     key: StoreKey
 
@@ -116,6 +121,7 @@ def describe_work(embeddings: Embeddings) -> Work:
     return Work(
         describe_image(embeddings.image),
         checkpoint,
+        precision_of(model),
         None if store is None else store.path.absolute(),
         store.key if store else StoreKey.of(embeddings.image, model, embeddings.halo),
     )
@@ -204,7 +210,7 @@ def open_embeddings(work: Work) -> Embeddings:
 def _open_once(work: Work) -> Embeddings:
     from napari_sam.embedding.embeddings import Embeddings
 
-    model = _load_once(work.key.model_name, work.checkpoint, work.key.weights_hash)
+    model = _load_once(work.key.model_name, work.checkpoint, work.precision, work.key.weights_hash)
     with _explained("the image"):
         image = pickle.loads(work.image)
     if work.store is None:
@@ -218,9 +224,12 @@ def _open_once(work: Work) -> Embeddings:
 
 
 @lru_cache(maxsize=1)
-def _load_once(name: str, checkpoint: Path | None, weights_hash: str) -> Model:
+def _load_once(
+    name: str, checkpoint: Path | None, precision: Precision, weights_hash: str
+) -> Model:
     with _explained(f"the model {name!r}, which has to be on the disk of every worker"):
-        model = load_model(name if checkpoint is None else None, checkpoint=checkpoint)
+        named = name if checkpoint is None else None
+        model = load_model(named, checkpoint=checkpoint, precision=precision)
         if model.weights_hash != weights_hash:
             raise ValueError("the weights there are not the same as here.")
     model.name = name

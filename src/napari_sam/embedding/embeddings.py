@@ -17,9 +17,10 @@ from napari_sam.embedding.lru import LRUCache
 from napari_sam.embedding.selection import Selection
 from napari_sam.embedding.source import FeatureSource
 from napari_sam.embedding.store import EmbeddingStore
+from napari_sam.embedding.underway import Underway
 from napari_sam.image.image import Image
 from napari_sam.image.window import Window
-from napari_sam.model.base import Model
+from napari_sam.model.base import Conversion, Model
 from napari_sam.model.features import Features
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Embeddings:
     store : path, optional
         A folder in which the features of tiles are kept, see `EmbeddingStore`: made if there
         is nothing yet, else continued. Default: they are kept in memory only.
+    conversion : Conversion, optional
+        Default: the model's.
 
     Raises
     ------
@@ -82,6 +85,7 @@ class Embeddings:
         halo: int | None = None,
         cache_bytes: int = 1 << 28,
         store: str | os.PathLike[str] | None = None,
+        conversion: Conversion | None = None,
     ) -> None:
         if not isinstance(image, Image):
             raise TypeError(
@@ -91,7 +95,7 @@ class Embeddings:
             raise TypeError(
                 f"Expected a Model, as load_model() returns it; found {type(model).__name__}."
             )
-        self.image = image.converted(model.conversion)
+        self.image = image.converted(conversion or model.conversion)
         self.model = model
         self.halo = model.image_size // 8 if halo is None else halo
         self.grid()  # refuses a halo that leaves no core
@@ -130,6 +134,11 @@ class Embeddings:
         while step > MIN_STEP and max(self.image.shape_yx) / step <= self.model.image_size / 2:
             step /= 2
         return step
+
+    @property
+    def underway(self) -> Underway | None:
+        """The window that is being encoded now, if there is one; to be looked at meanwhile."""
+        return self._source.turns.underway
 
     def grid(self, step: float | None = None) -> TileGrid:
         """Return the tiles of every plane at `step` (default: the base step)."""
@@ -221,6 +230,11 @@ class Embeddings:
 
         Waits while another thread encodes, unless that can give way (`prefetch`). If the encoding
         fails, everybody who asked for this window gets the error, and the next call tries again.
+
+        Raises
+        ------
+        Interrupted
+            If nobody who asked for this window wants it any more (`interruptible`).
         """
         return self._source.get(self._normalize(window))
 

@@ -11,12 +11,13 @@ import torch
 
 from napari_sam.embedding.lru import LRUCache
 from napari_sam.embedding.store import EmbeddingStore
-from napari_sam.embedding.turns import EncoderTurns, Encoding
+from napari_sam.embedding.turns import EncoderTurns, Encoding, Waiter
 from napari_sam.image.image import Image
 from napari_sam.image.window import Window
 from napari_sam.model.base import Model
 from napari_sam.model.features import Features
-from napari_sam.model.interrupt import Interrupted
+from napari_sam.model.interrupt import Interrupted, count_stops, give_way
+from napari_sam.model.memory import is_out_of_memory
 
 
 class FeatureSource:
@@ -37,6 +38,8 @@ class FeatureSource:
     ----------
     tile_bytes : int or None
         Memory that the features of a window take; None before the first one.
+    turns : EncoderTurns
+        Of those who want to encode.
     """
 
     def __init__(
@@ -53,18 +56,21 @@ class FeatureSource:
         self.tile_bytes: int | None = None
         self._pending: dict[Window, Encoding] = {}
         self._lock = threading.Lock()
-        self._turns = EncoderTurns()
+        self.turns = EncoderTurns(count_stops(model))
 
     def get(self, window: Window) -> Features:
         """Return features; see `Embeddings.features`."""
+        here = Waiter.here()
         while True:
+            give_way()
             with self._lock:
                 cached = self.cache.get(window)
                 if cached is not None:
                     return cached
                 is_first = window not in self._pending
                 encoding = self._pending.setdefault(window, Encoding())
-                encoding.is_awaited = encoding.in_memory = True
+                encoding.waiting.append(here)
+                encoding.in_memory = True
             if is_first and (failure := self._fulfil(window, encoding)):
                 self.store = None
                 warnings.warn(f"{failure} Features are kept in memory only now.", stacklevel=3)
@@ -79,7 +85,7 @@ class FeatureSource:
             is_there = self.cache.get(window) is not None or window in self._pending
             if is_there or (store and not in_memory and window in store):
                 return False
-            encoding = self._pending[window] = Encoding(False, is_unwanted, in_memory)
+            encoding = self._pending[window] = Encoding([], is_unwanted, in_memory)
         failure = self._fulfil(window, encoding)
         encoding.features.result()
         if failure is not None:
@@ -89,7 +95,7 @@ class FeatureSource:
     def encode(self, window: Window, encoding: Encoding | None = None) -> Features:
         """Encode a window when its turn comes."""
         samples = torch.from_numpy(self.image.read(window))[None]
-        with self._turns.take(encoding or Encoding()):
+        with self.turns.take(encoding or Encoding([Waiter.here()])):
             return self.model.encode(samples)
 
     def _fulfil(self, window: Window, encoding: Encoding) -> OSError | ValueError | None:
@@ -135,4 +141,10 @@ class FeatureSource:
         return features, None
 
     def _on_device(self, features: Features) -> Features:
-        return Features(tuple(m.to(self.model.device) for m in features.maps))
+        """Return features where the model is; where they are, if there is no room for more."""
+        try:
+            return Features(tuple(m.to(self.model.device) for m in features.maps))
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            return features

@@ -6,10 +6,48 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from napari_sam.embedding.underway import Underway
 from napari_sam.model.features import Features
-from napari_sam.model.interrupt import interruptible
+from napari_sam.model.interrupt import Interrupted, interruptible, unwanted
+
+NOBODY, A_PREVIEW, SOMEBODY = range(3)
+"""Who waits for a window; the higher goes first."""
+
+_who: ContextVar[int] = ContextVar("who", default=SOMEBODY)
+
+
+@contextmanager
+def previewing() -> Iterator[None]:
+    """Let others in this process go first, within a ``with`` statement, in this thread alone."""
+    token = _who.set(A_PREVIEW)
+    try:
+        yield
+    finally:
+        _who.reset(token)
+
+
+class Waiter(NamedTuple):
+    """A thread that waits for a window.
+
+    Attributes
+    ----------
+    is_gone : callable
+        Tells whether it wants that no more.
+    who : int
+        `SOMEBODY`, or `A_PREVIEW` within `previewing`.
+    """
+
+    is_gone: Callable[[], bool]
+    who: int
+
+    @classmethod
+    def here(cls) -> Waiter:
+        """Return this thread."""
+        return cls(unwanted(), _who.get())
 
 
 @dataclass(eq=False)
@@ -18,8 +56,8 @@ class Encoding:
 
     Attributes
     ----------
-    is_awaited : bool
-        Whether somebody waits for it, now or since it began; then it is never given up.
+    waiting : list of Waiter
+        Who has asked for it. While one wants it, it gives way only to who goes first.
     is_unwanted : callable
         Asked meanwhile if nobody waits: True gives it up.
     in_memory : bool
@@ -30,24 +68,48 @@ class Encoding:
         What becomes of it.
     """
 
-    is_awaited: bool = True
-    is_unwanted: Callable[[], bool] = lambda: False
+    waiting: list[Waiter] = field(default_factory=list)
+    is_unwanted: Callable[[], bool] = lambda: True
     in_memory: bool = True
     is_needed: bool = False
     features: Future[Features] = field(default_factory=Future)
+
+    @property
+    def urgency(self) -> int:
+        """Who waits for it, of several the one that goes first."""
+        still_there = [one.who for one in tuple(self.waiting) if not one.is_gone()]
+        return max(still_there, default=NOBODY)
+
+    @property
+    def is_deserted(self) -> bool:
+        """Whether somebody asked for it, and nobody wants it any more."""
+        return len(self.waiting) > 0 and self.urgency == NOBODY
 
 
 class EncoderTurns:
     """Lets one thread at a time encode.
 
-    An encoding that nobody waits for begins when nobody waits for any other, and gives way in the
-    middle as soon as somebody does.
+    An encoding begins when there is none more urgent, and gives way in the middle as soon as there
+    is one.
+
+    Parameters
+    ----------
+    n_stops : int
+        How often the encoder asks whether to give way, for each window; 0: not known.
+
+    Attributes
+    ----------
+    underway : Underway or None
+        What is being encoded now.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, n_stops: int = 0) -> None:
+        self.underway: Underway | None = None
+        self._n_stops = n_stops
+        self._usual_seconds: float | None = None
         self._changed = threading.Condition()
         self._is_busy = False
-        self._n_awaited = 0  # of those that stand in line
+        self._line: list[Encoding] = []
 
     @contextmanager
     def take(self, encoding: Encoding) -> Iterator[None]:
@@ -56,31 +118,45 @@ class EncoderTurns:
         Raises
         ------
         Interrupted
-            By the encoder, if the encoding has to give way.
+            By the encoder, if the encoding has to give way; or before its turn, if it is deserted.
         """
 
         def is_unwanted() -> bool:
-            return not encoding.is_awaited and (self._n_awaited > 0 or encoding.is_unwanted())
+            underway.note_stop()
+            if self._is_overtaken(encoding):
+                return True
+            return encoding.urgency == NOBODY and encoding.is_unwanted()
 
         self._stand_in_line(encoding)
+        underway = self.underway = Underway(
+            self._n_stops, self._usual_seconds, lambda: encoding.urgency > NOBODY
+        )
         try:
             with interruptible(is_unwanted):
                 yield
+            self._usual_seconds = underway.seconds
         finally:
+            self.underway = None
             with self._changed:
                 self._is_busy = False
                 self._changed.notify_all()
 
     def _stand_in_line(self, encoding: Encoding) -> None:
         def is_next() -> bool:
-            return not self._is_busy and (encoding.is_awaited or self._n_awaited == 0)
+            return not self._is_busy and not self._is_overtaken(encoding)
 
-        was_awaited = encoding.is_awaited  # somebody may begin to wait in between
         with self._changed:
-            self._n_awaited += was_awaited
+            self._line.append(encoding)
             try:
-                self._changed.wait_for(is_next)
+                self._changed.wait_for(lambda: encoding.is_deserted or is_next())
+                if encoding.is_deserted:
+                    raise Interrupted
                 self._is_busy = True
             finally:
-                self._n_awaited -= was_awaited
+                self._line.remove(encoding)
                 self._changed.notify_all()
+
+    def _is_overtaken(self, encoding: Encoding) -> bool:
+        """Whether something more urgent stands in line."""
+        line = tuple(self._line)
+        return bool(line) and max(other.urgency for other in line) > encoding.urgency

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import math
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -37,6 +38,9 @@ class QueueState:
     ----------
     window : Window or None
         What is being encoded now.
+    around : tuple of 2 ints
+        Which of the tiles around the view that is, from 1, and how many there will be: first those
+        on screen, then all that memory is kept for. (0, 0): it is one of the job.
     n_done, n_total : int
         Tiles of the job that are encoded, and all of them; ``n_total`` is 0 without a job. A job
         that is done stays until the next one (``n_done == n_total``).
@@ -50,6 +54,7 @@ class QueueState:
     """
 
     window: Window | None = None
+    around: tuple[int, int] = (0, 0)
     n_done: int = 0
     n_total: int = 0
     is_paused: bool = False
@@ -93,6 +98,8 @@ class ViewQueue:
         Their errors go to `threading.excepthook`, and the queue goes on.
     on_state : callable
         Called with the state whenever it has changed.
+    within : context manager, optional
+        Entered by the thread for as long as it lives: what listens to its warnings, for example.
 
     Attributes
     ----------
@@ -109,6 +116,7 @@ class ViewQueue:
         budget_bytes: int,
         on_encoded: Callable[[Window], object] = lambda window: None,
         on_state: Callable[[QueueState], object] = lambda state: None,
+        within: AbstractContextManager[object] | None = None,
     ) -> None:
         self.state = QueueState()
         self.seconds_per_tile: float | None = None
@@ -117,6 +125,7 @@ class ViewQueue:
         self._budget_bytes = min(budget_bytes, embeddings.memory.max_bytes)
         self._on_encoded = on_encoded
         self._on_state = on_state
+        self._within = within or nullcontext()
         self._changed = threading.Condition()
         self._wishes = self._heeded = self._judged = _Wishes()
         self._job: Job | None = None
@@ -189,6 +198,10 @@ class ViewQueue:
             self._changed.notify_all()
 
     def _run(self) -> None:
+        with self._within:
+            self._fulfil_wishes()
+
+    def _fulfil_wishes(self) -> None:
         while True:
             with self._changed:
                 while self._wishes is self._heeded:
@@ -231,17 +244,17 @@ class ViewQueue:
             If it has to be begun again.
         """
         n_around = 0
-        around = self._iter_around(view)
-        for window in islice(around, self._count_near(view)):
+        around, n_near = self._iter_around(view), self._count_near(view)
+        for window in islice(around, n_near):
             n_around += 1
-            self._encode(window)
+            self._encode(window, (n_around, n_near))
         while (job := self._job) and job.window and not job.has_failed:
-            self._encode(job.window, job)
+            self._encode(job.window, job=job)
         for window in around:
             if self._embeddings.tile_bytes is None:  # none on screen: these would fail too
                 break
             n_around += 1
-            self._encode(window)
+            self._encode(window, (n_around, max(n_around, self._n_affordable)))
         more_bytes = (n_around + 1) * (self._embeddings.tile_bytes or 0)
         self._tell(
             window=None,
@@ -264,10 +277,21 @@ class ViewQueue:
             if nbytes + tile_bytes > self._budget_bytes:
                 return
 
+    @property
+    def _n_affordable(self) -> int:
+        """How many tiles around a view memory is kept for; of small images, there are not more."""
+        embeddings, view = self._embeddings, self._heeded.view
+        if view is None:
+            return 0
+        n_tiles = math.prod((*embeddings.grid(view.step).tiles, *embeddings.image.plane_shape))
+        return min(n_tiles, self._budget_bytes // (embeddings.tile_bytes or 1))
+
     def _count_near(self, view: View | None) -> int:
         return count_in_view(self._embeddings.grid(view.step), view) if view else 0
 
-    def _encode(self, window: Window, job: Job | None = None) -> None:
+    def _encode(
+        self, window: Window, place: tuple[int, int] = (0, 0), *, job: Job | None = None
+    ) -> None:
         if self._wishes is not self._heeded:
             raise Interrupted
         if job is None and window in self._failed:
@@ -275,7 +299,7 @@ class ViewQueue:
         started = time.perf_counter()
         try:
             if not self._embeddings.is_encoded(window):
-                self._tell(window=window, reason="")
+                self._tell(window=window, around=place, reason="")
             if job is not None:
                 job.check()
             is_new = self._embeddings.prefetch(
@@ -308,6 +332,8 @@ class ViewQueue:
         if wishes.is_stopped or wishes.is_paused:
             return True
         if job is not None and wishes.select is not self._heeded.select:
+            return True
+        if job is None and wishes.view is None:
             return True
         near = list(islice(self._iter_around(wishes.view), self._count_near(wishes.view)))
         if window in near:  # then only the tile under the cursor is wanted more

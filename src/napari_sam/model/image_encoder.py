@@ -106,6 +106,8 @@ class PatchEmbed(nn.Module):
 class Block(nn.Module):
     """A transformer block that attends over its whole grid of tokens."""
 
+    n_stops = 2
+
     def __init__(self, dim: int, num_heads: int, attention_size: int) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim, eps=1e-6)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, Protocol
 
 
 class Interrupted(Exception):
@@ -33,6 +34,29 @@ def interruptible(is_unwanted: Callable[[], bool]) -> Iterator[None]:
 
 def give_way() -> None:
     """Raise `Interrupted` if what this thread encodes is no longer wanted; encoders call this."""
-    is_unwanted = _is_unwanted.get()
-    if is_unwanted is not None and is_unwanted():
+    if unwanted()():
         raise Interrupted
+
+
+def unwanted() -> Callable[[], bool]:
+    """Return what tells, in any thread, whether what this thread does is no longer wanted."""
+    return _is_unwanted.get() or _never
+
+
+class HasModules(Protocol):
+    """What has parts, as a network of torch."""
+
+    def modules(self) -> Iterable[Any]:
+        """Yield itself and its parts."""
+
+
+def count_stops(network: HasModules) -> int:
+    """Return how often a network gives way while it encodes a batch; 0: not known.
+
+    That is the sum of ``n_stops`` of its parts.
+    """
+    return sum(getattr(module, "n_stops", 0) for module in network.modules())
+
+
+def _never() -> bool:
+    return False

@@ -15,6 +15,7 @@ from napari_sam.model.check import check
 from napari_sam.model.checkpoint import Checkpoint, fill, read_checkpoint, read_instance_decoder
 from napari_sam.model.device import find_device
 from napari_sam.model.instance_decoder import build_instance_decoder
+from napari_sam.model.memory import place
 from napari_sam.model.openvino_encoder import try_openvino, use_openvino
 from napari_sam.model.precision import Precision, check_precision, set_precision
 from napari_sam.model.registry import ModelSpec, find_model
@@ -77,7 +78,7 @@ def load_model(
         kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
         raise kind(f"{error} {spec.source}") from error
     model.checkpoint = None if checkpoint is None else paths[0]
-    model = model.to(target).eval().requires_grad_(False)
+    place(model.eval().requires_grad_(False), target)
     keep_freed_memory()
     if device == "openvino":
         use_openvino(model, precision)

@@ -47,25 +47,44 @@ def in_batches(model: nn.Module, work: Callable[[slice], Parts], n_items: int, b
     done: list[Parts] = []
     start, batch = 0, max(1, min(batch, n_items))
     while start < n_items or not done:
+        device = device_of(model)
         try:
             done.append(work(slice(start, start + batch)))
             start += batch
             continue
         except RuntimeError as error:
-            if not is_out_of_memory(error):
+            was_moved = device_of(model) != device  # by another thread, which had too little memory
+            if not (was_moved or is_out_of_memory(error)):
                 raise
         # Only here, without the error, are the tensors of the failed attempt free.
-        if batch > 1:
+        if batch > 1 and not was_moved:
             batch = -(-batch // 2)
-        else:
+            continue
+        if not was_moved:
             move_to_cpu(model)
-            done = [tuple(part.cpu() for part in parts) for parts in done]
+        done = [tuple(part.cpu() for part in parts) for parts in done]
     return done[0] if len(done) == 1 else tuple(map(torch.cat, zip(*done, strict=True)))
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Return whether memory has run out, on whatever device."""
     return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in SIGNS)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return where the weights of a network are."""
+    return next(model.parameters()).device
+
+
+def place(model: nn.Module, device: torch.device) -> None:
+    """Move a network to a device; to the CPU, with a warning, if there is too little memory."""
+    try:
+        model.to(device)
+        return
+    except RuntimeError as error:
+        if device.type == "cpu" or not is_out_of_memory(error):
+            raise
+    _leave(model, device)
 
 
 def move_to_cpu(model: nn.Module) -> None:
@@ -76,17 +95,22 @@ def move_to_cpu(model: nn.Module) -> None:
     MemoryError
         If it is there already.
     """
-    device = next(model.parameters()).device
+    device = device_of(model)
     if device.type == "cpu":
         raise MemoryError(
             "This computer has not enough free memory for the model. Close other programs, or use "
             "a smaller model."
         )
+    _leave(model, device)
+
+
+def _leave(model: nn.Module, device: torch.device) -> None:
+    """Go from a device to the CPU, and say so."""
     model.to("cpu")
     if device.type == "cuda":
         torch.cuda.empty_cache()
     warnings.warn(
         f"{device} has not enough free memory for the model, which goes on more slowly on the CPU. "
         "Close other programs that use the GPU, or use a smaller model.",
-        stacklevel=3,
+        stacklevel=4,
     )

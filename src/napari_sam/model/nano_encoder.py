@@ -70,6 +70,8 @@ class PixelMLP(nn.Module):
 class ConvBlock(nn.Module):
     """Depthwise convolution, normalization and pixel MLP with one residual (Liu et al. 2022)."""
 
+    n_stops = 1
+
     def __init__(self, channels: int, expansion: int) -> None:
         super().__init__()
         self.depthwise = ConvNorm(channels, channels, 3, groups=channels)
@@ -87,6 +89,8 @@ class AttentionBlock(nn.Module):
     Without a table of positions (Chu et al. 2023) the block accepts a map of any size. Cells look
     at means of 2 × 2 cells, a quarter as many as there are (Wang et al. 2022).
     """
+
+    n_stops = 1
 
     def __init__(self, channels: int, n_heads: int, expansion: int) -> None:
         super().__init__()

@@ -147,7 +147,7 @@ class OpenVINOEncoder(nn.Module):
         if n_threads is not None:
             settings["INFERENCE_NUM_THREADS"] = n_threads
         compiled = openvino.Core().compile_model(form / "encoder.xml", "CPU", settings)
-        self.precision = precision
+        self.precision: Literal["float32", "bfloat16"] = precision
         self.image_size: int = compiled.input(0).shape[-1]
         self.output_shapes = [tuple(output.shape[1:]) for output in compiled.outputs]
         self.request = compiled.create_infer_request()

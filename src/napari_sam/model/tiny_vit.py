@@ -114,6 +114,7 @@ class Stage(nn.Module):
     def __init__(self, blocks: Sequence[nn.Module], downsample: nn.Module | None) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
+        self.n_stops = len(self.blocks)
         self.downsample = downsample
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
+
 import torch
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""What the C library calls them in malloc.h."""
+
+KEPT_BYTES = 32 << 20
+"""The largest that it takes for the latter."""
 
 MAX_HIDDEN_ELEMENTS = 1 << 20
 """Hidden layers of about this many numbers stay in a CPU's cache.
@@ -39,8 +48,12 @@ def keep_freed_memory() -> None:
     """Let freed tensors of up to 32 MB be used again, instead of being returned to the system.
 
     The C library of Linux returns large blocks at once; asked for anew, each of their pages is
-    filled with zeros, which can take a third of a network's time. It stops doing so for blocks no
-    larger than one that was freed before (``man mallopt``, M_MMAP_THRESHOLD, whose upper limit is
-    32 MB). Up to twice as much memory then stays with the process. Does nothing elsewhere.
+    filled with zeros, which can take a third of a network's time, and half of that of a dask
+    worker, for which dask asks the library to return small ones too (``man mallopt``). Up to twice
+    as much memory then stays with the process. Does nothing elsewhere.
     """
-    torch.empty((32 << 20) - 8192, dtype=torch.uint8)
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    mallopt = getattr(library, "mallopt", None)  # other C libraries have none
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
+        mallopt(M_TRIM_THRESHOLD, 2 * KEPT_BYTES)
