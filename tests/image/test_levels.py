@@ -79,3 +79,25 @@ def test_a_ramp_keeps_its_values_in_a_level_that_starts_elsewhere(
     np.testing.assert_allclose(
         found[inner, inner], np.tile(x, (window.size, 1))[inner, inner], atol=0.51
     )
+
+
+FOLLOWING = [(8, 90), (4, 30), (4, 15)]
+"""Planes and rows of levels."""
+
+
+def test_a_level_as_the_image() -> None:
+    """Planes are merged too; what is coarser follows, measured in its pixels."""
+    levels = [np.arange(n).reshape(1, n, 1) + np.zeros((z, n, n)) for z, n in FOLLOWING]
+    image = open_image(levels, axes="zyx", level=1)
+    assert (image.plane_shape, image.shape_yx) == ((4,), (30, 30))
+    assert (image.scale, image.origin) == ((2, 3, 3), (0.5, 1, 1))
+    assert [level.downsample for level in image.levels] == [(1, 1), (2, 2)]
+    assert [level.offset for level in image.levels] == [(0, 0), (0, 0)]
+    (block,) = image.read_raw([(slice(0, 1), slice(3, 5), slice(0, 1))])
+    assert block.ravel().tolist() == [3, 4]
+    plain = open_image(levels, axes="zyx")
+    assert (plain.plane_shape, plain.scale, plain.origin) == ((8,), (1, 1, 1), (0, 0, 0))
+    with pytest.raises(ValueError, match="has levels 0 to 2, and no level 3"):
+        open_image(levels, axes="zyx", level=3)
+    with pytest.raises(ValueError, match="has a single level, 0, and no level 1"):
+        open_image(levels[0], axes="zyx", level=1)

@@ -42,10 +42,18 @@ def axes_from_names(names: Sequence[str]) -> str:
     return axes
 
 
-def find_channels(names: Sequence[str]) -> int | None:
-    """Return which of some axes is named as one of channels is; None, unless exactly one is."""
-    found = [place for place, name in enumerate(names) if name.lower() in _NAMES["c"]]
-    return found[0] if len(found) == 1 else None
+def slider_axes(names: Sequence[str]) -> str:
+    """Return the letters of the axes in front of rows and columns, at most three, by their names.
+
+    An axis whose name means nothing, or the same as another, gets a letter that is left: z, then t,
+    then c, in the order of "tcz".
+    """
+    meanings = {name: letter for letter in "tcz" for name in _NAMES[letter]}
+    letters = [meanings.get(name.lower(), "") for name in names]
+    letters = [letter if letters.count(letter) == 1 else "" for letter in letters]
+    free = [letter for letter in "ztc" if letter not in letters][: letters.count("")]
+    left = iter(sorted(free, key="tcz".index))
+    return "".join(letter or next(left) for letter in letters)
 
 
 def parse_axes(axes: str | None, shape: tuple[int, ...], dtype: np.dtype) -> str:

@@ -54,6 +54,8 @@ class Image:
         Arrays of decreasing resolution, with their downsampling factors and offsets.
     scale : tuple of float
         Size of a level-0 pixel along each of the `axes`, in `units`; 1 where it is not known.
+    origin : tuple of float
+        Center of the first level-0 pixel along each of the `axes`, in `units`.
     units : tuple of str or None
         Of each of the `axes`, as OME-Zarr names them, such as ``"micrometer"``.
     channel_names : tuple of str
@@ -82,6 +84,7 @@ class Image:
         self.channel_axis = pyramid.channel_axis
         self.levels = pyramid.levels
         self.scale = pyramid.scale
+        self.origin = pyramid.origin
         self.units = pyramid.units
         self.channel_names = pyramid.channel_names
         self.name = pyramid.name
@@ -121,6 +124,11 @@ class Image:
         if self._ranges.is_given or conversion == self.conversion:
             return self
         return Image(self._pyramid, conversion=conversion)
+
+    def with_limits(self, low: float, high: float) -> Image:
+        """Return the same image with the raw values that read as 0 and 1, in all its channels."""
+        n_channels = self._pyramid.n_places * self.n_channels
+        return Image(self._pyramid, Intensity((low,) * n_channels, (high,) * n_channels))
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read one window, and no pixel outside it beyond what interpolation needs.
@@ -230,6 +238,7 @@ def open_image(
     channel_axis: str | None = None,
     intensity: Intensity | None = None,
     series: int | None = None,
+    level: int = 0,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Image:
     """Describe an image so that windows of it can be read; no pixel is read yet.
@@ -257,6 +266,9 @@ def open_image(
         The raw values that read as 0 and 1. Default: measured on a sample at first use.
     series : int, optional
         Which image, of a file with several. Default: the first.
+    level : int
+        Of a pyramid: this one is the image, and finer ones are left out, whatever the factors
+        between them. Coordinates, sizes and labels are in its pixels.
     storage_options : mapping, optional
         For fsspec, if `data` is a URL: ``{"anon": True}`` for a public bucket.
 
@@ -269,7 +281,7 @@ def open_image(
     TypeError
         If the data is not an array of real numbers, or is masked.
     ValueError
-        If it is empty, its levels do not belong together, or axes or channels do not fit.
+        If it is empty, its levels do not belong together, or axes, channels or level do not fit.
     """
     source = open_source(data, axes, series, storage_options)
-    return Image(make_pyramid(source, axes, channels, channel_axis), intensity)
+    return Image(make_pyramid(source, axes, channels, channel_axis, level), intensity)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from napari_sam.image.source import Transform
 
@@ -69,7 +70,36 @@ def place_levels(
     return levels
 
 
+def begin_at(levels: Sequence[Level], number: int) -> list[Level]:
+    """Return a level and the coarser ones, measured in its pixels: an image of its own.
+
+    Raises
+    ------
+    ValueError
+        If there is no such level.
+    """
+    if not 0 <= number < len(levels):
+        there = "a single level, 0" if len(levels) == 1 else f"levels 0 to {len(levels) - 1}"
+        raise ValueError(
+            f"The image has {there}, and no level {number}: choose another, or a step of 2, 4, …, "
+            f"which looks at half, a quarter, … of the resolution of any image."
+        )
+    base = levels[number]
+    return [
+        one._replace(
+            downsample=_divided(one.downsample, base.downsample),
+            offset=_divided(np.subtract(one.offset, base.offset), base.downsample),
+        )
+        for one in levels[number:]
+    ]
+
+
 Pair = tuple[float, float]
+
+
+def _divided(values: ArrayLike, by: Pair) -> Pair:
+    y, x = (np.asarray(values, float) / by).tolist()
+    return y, x
 
 
 def _at(values: Sequence[Any], yx: tuple[int, int]) -> Any:

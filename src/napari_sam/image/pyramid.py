@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from napari_sam.image.axes import PLANE_AXES, parse_axes
 from napari_sam.image.channels import Channels, parse_channels
-from napari_sam.image.level import LazyArray, Level, place_levels
-from napari_sam.image.source import Source
+from napari_sam.image.level import LazyArray, Level, begin_at, place_levels
+from napari_sam.image.source import Source, Transform
 from napari_sam.image.unreadable import MASKED, chunk_shape, read_part
 
 LARGE_CHUNK_BYTES = 1 << 28
@@ -43,6 +43,8 @@ class Pyramid:
         The axis of planes whose positions are channels; "" if there is none.
     scale : tuple of float
         Size of a level-0 pixel along each axis, in `units`; 1 where it is not known.
+    origin : tuple of float
+        Center of the first level-0 pixel along each axis, in `units`.
     units : tuple of str or None
         Of each axis, as OME-Zarr names them.
     channel_names : tuple of str
@@ -61,6 +63,7 @@ class Pyramid:
     is_maximum: bool = False
     channel_axis: str = ""
     scale: tuple[float, ...] = ()
+    origin: tuple[float, ...] = ()
     units: tuple[str | None, ...] = ()
     channel_names: tuple[str, ...] = ()
     name: str = "the image"
@@ -146,12 +149,17 @@ class Pyramid:
 
 
 def make_pyramid(
-    source: Source, axes: str | None, channels: Channels, channel_axis: str | None = None
+    source: Source,
+    axes: str | None,
+    channels: Channels,
+    channel_axis: str | None = None,
+    first_level: int = 0,
 ) -> Pyramid:
     """Check the levels of an image, the finest first, and describe them.
 
     Levels with fewer time points than the first are left out; those with fewer planes along z are
-    kept, for windows of which finer levels would be too much to read.
+    kept, for windows of which finer levels would be too much to read. With a `first_level`, the
+    finer ones are left out, and the image is as large as that one.
 
     Raises
     ------
@@ -173,21 +181,21 @@ def make_pyramid(
         )
     for number in range(1, len(source.arrays)):
         _check_level(source, axes, number)
+    placed = place_levels(source.arrays, (axes.index("y"), axes.index("x")), source.transforms)
+    transform = _transform(source, axes, placed, first_level)
+    placed = begin_at(placed, first_level)
+    shape = tuple(placed[0].array.shape)
     levels = [
         level
-        for level in place_levels(
-            source.arrays, (axes.index("y"), axes.index("x")), source.transforms
-        )
+        for level in placed
         if _lengths(level.array.shape, axes, "pt") == _lengths(shape, axes, "pt")
     ]
     names = source.channel_names
     if "c" not in axes or len(names) != shape[axes.index("c")] or not any(names):
         names = ()
     notes = source.notes
-    if n_left_out := len(source.arrays) - len(levels):
-        notes += (
-            f"levels with fewer time points are not used ({n_left_out} of {len(source.arrays)})",
-        )
+    if n_left_out := len(placed) - len(levels):
+        notes += (f"levels with fewer time points are not used ({n_left_out} of {len(placed)})",)
     if any(
         _lengths(level.array.shape, axes, "z") != _lengths(shape, axes, "z") for level in levels
     ):
@@ -197,7 +205,7 @@ def make_pyramid(
     if channel_axis:
         n_channels = shape[axes.index(channel_axis)]
         notes += (f"each of its {n_channels} channels has an intensity range of its own",)
-    chunk_bytes = math.prod(chunk_shape(source.arrays[0]) or ()) * dtype.itemsize
+    chunk_bytes = math.prod(chunk_shape(levels[0].array) or ()) * dtype.itemsize
     if chunk_bytes > LARGE_CHUNK_BYTES:
         notes += (
             f"each window decodes at least {chunk_bytes / 1e9:.1f} GB, the size of a chunk; store "
@@ -211,11 +219,31 @@ def make_pyramid(
         tuple(levels),
         is_maximum=isinstance(channels, str) and channels == "max",
         channel_axis=channel_axis or "",
-        scale=source.transforms[0].scale if source.transforms else (1.0,) * len(axes),
+        scale=transform.scale,
+        origin=transform.translation,
         units=source.units if len(source.units) == len(axes) else (None,) * len(axes),
         channel_names=names,
         name=source.name,
         notes=notes,
+    )
+
+
+def _transform(source: Source, axes: str, levels: Sequence[Level], first_level: int) -> Transform:
+    """Return the size of a pixel of the first level that is used, and where it lies."""
+    plain = Transform((1.0,) * len(axes), (0.0,) * len(axes))
+    known = source.transforms[0] if source.transforms else plain
+    if not 0 < first_level < len(levels):
+        return known
+    full, level = levels[0].array.shape, levels[first_level]
+    factors = [round(n / own) for n, own in zip(full, level.array.shape, strict=True)]
+    placed = dict(zip("yx", zip(level.downsample, level.offset, strict=True), strict=True))
+    rows = [placed.get(axis, (n, 0.0)) for axis, n in zip(axes, factors, strict=True)]
+    return Transform(
+        tuple(size * n for size, (n, _) in zip(known.scale, rows, strict=True)),
+        tuple(
+            start + size * (offset + (n - 1) / 2)
+            for start, size, (n, offset) in zip(known.translation, known.scale, rows, strict=True)
+        ),
     )
 
 
