@@ -14,6 +14,8 @@ from napari_sam import cli
 from napari_sam.cli.embed import parse_channels, parse_planes
 from napari_sam.embedding import Embeddings
 
+from ..image.ome_zarrs import write_ome_zarr
+
 N_TILES = 2 * 2 * 2
 
 
@@ -155,3 +157,10 @@ def test_channels_are_numbers_or_names():
     assert parse_channels(["1"]) == 1
     assert parse_channels(["DAPI"]) == "DAPI"
     assert parse_channels(["0", "GFP", "2"]) == [0, "GFP", 2]
+
+
+def test_a_level_of_a_pyramid(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 99, (900, 700), "u1")
+    write_ome_zarr(tmp_path / "image.npy", [pixels, pixels[::3, ::3]], "yx")
+    assert embed(tmp_path / "image.npy", "--level", "1").exit_code == 0
+    assert n_stored(tmp_path / "image.npy") == 1

@@ -13,6 +13,7 @@ from napari_sam.image import Intensity, open_image
 from napari_sam.masks import Mask
 from napari_sam.prompts import MaskPrompt, Prompts
 from napari_sam.segment import segment_object
+from napari_sam.segment.ready import Ready
 
 from .conftest import BrightPartModel
 
@@ -193,3 +194,40 @@ def test_an_earlier_mask_that_is_large_or_empty_magnifies_nothing(mask):
     embeddings = embed(disc(20))
     prompts = CLICK.with_mask(MaskPrompt.from_mask(mask, 307, 307))
     assert segment_object(embeddings, prompts).window.step >= 1
+
+
+@pytest.mark.parametrize(("diameter", "other"), [(9, 0.5), (50, 2)])
+def test_an_answer_is_repeated_whatever_is_encoded_by_now(diameter, other):
+    embeddings = embed(disc(diameter))
+    embeddings.model.encodes_quickly = False
+    plain = segment_object(embeddings, CLICK)
+    assert other in plain.left_out
+    embeddings.features(embeddings.window_at(*CENTER, step=other))
+    tried = segment_object(embeddings, CLICK)
+    assert (plain.window.step, tried.window.step) == (1, other)
+    fresh = embed(disc(diameter))
+    fresh.model.encodes_quickly = False
+    for made, there in [(plain, embeddings), (plain, fresh), (tried, embeddings), (tried, fresh)]:
+        again = segment_object(there, CLICK, ready=Ready(there, made.left_out))
+        assert is_same(again, made)
+        assert again.left_out == made.left_out
+
+
+def test_what_is_encoded_is_no_matter_to_a_model_that_encodes_quickly():
+    assert segment_object(embed(disc(9)), CLICK).left_out is None
+
+
+@pytest.mark.parametrize("is_quick", [False, True])
+def test_a_preview_of_a_correction_that_is_not_tentative_can_be_repeated(is_quick):
+    embeddings = embed(disc(6))
+    embeddings.model.encodes_quickly = True
+    found = segment_object(embeddings, CLICK)
+    more = CLICK.with_mask(found.best.logits).with_point(351, 353)
+    fresh = embed(disc(6))
+    fresh.model.encodes_quickly = is_quick
+    preview = segment_object(fresh, more, follow=False)
+    assert preview.window.step == 1
+    assert preview.is_tentative == is_quick
+    if not is_quick:
+        again = segment_object(fresh, more, ready=Ready(fresh, preview.left_out))
+        assert is_same(again, preview)

@@ -42,8 +42,10 @@ def test_links_are_along_z_if_there_is_one() -> None:
     assert not LinkSettings().resolved("t").is_linked
     assert LinkSettings(min_extent=3).resolved("z").min_extent == 3
     assert LinkSettings(min_extent=3).resolved("").min_extent == 1, "a plane alone"
-    with pytest.raises(ValueError, match=r"cannot be linked along z: .* are 't'"):
+    with pytest.raises(ValueError, match=r"along z: the image has the axes 't' and rows"):
         LinkSettings(axis="z").resolved("t")
+    with pytest.raises(ValueError, match=r"along t: the image has only rows and columns"):
+        LinkSettings(axis="t").resolved("")
 
 
 @pytest.mark.parametrize(

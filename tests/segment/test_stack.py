@@ -194,6 +194,20 @@ def test_channels_are_not_linked(volume: NDArray[np.uint8], out: Path) -> None:
     assert len(set.union(*numbers)) == sum(len(np.unique(plane)) - 1 for plane in volume)
 
 
+def test_channels_lie_between_time_and_depth(volume: NDArray[np.uint8], out: Path) -> None:
+    pixels = np.zeros((4, 2, 1, 60, 70), np.uint8)  # z, channel, t
+    pixels[:3, 1, 0, 20:40, 30:50] = 200
+    ranges = Intensity((0, 0), (255, 255))
+    image = open_image(pixels, axes="zptyx", channel_axis="p", intensity=ranges)
+    planes = [(z, 1, 0) for z in range(4)]
+    embeddings = Embeddings(image, blobs.PixelModel(), halo=blobs.HALO)
+    labels = segment_stack(embeddings, out, planes=planes)
+    assert labels.data.shape == (1, 2, 4, 60, 70)
+    assert labels.data.metadata.dimension_names == ("t", "c", "z", "y", "x")
+    np.testing.assert_array_equal(labels.data[0, 1], pixels[:, 1, 0] > 0)
+    assert not labels.data[0, 0].any()
+
+
 def test_linked_along_time_if_asked(volume: NDArray[np.uint8], out: Path) -> None:
     moving = blobs.embed(np.stack([volume] * 2), axes="tzyx")
     along_t = SegmentSettings(link=LinkSettings(axis="t"))

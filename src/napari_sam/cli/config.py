@@ -64,7 +64,8 @@ def _read_labels(path: Path) -> dict[str, Any]:
         found: Any = zarr.open_group(path, mode="r").attrs[ATTRIBUTE]
     except (KeyError, OSError, GroupNotFoundError) as error:
         raise typer.BadParameter(
-            f"{path} is a folder, but no labels that 'napari-sam segment' made."
+            f"{path} is a folder, but no labels that 'napari-sam segment' made. (Those of Python "
+            f"and of napari hold their settings too: napari_sam.segment.read_record.)"
         ) from error
     return dict(found)
 

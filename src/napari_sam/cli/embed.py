@@ -38,6 +38,9 @@ def embed(
     channel: Annotated[
         list[str] | None, typer.Option(help="Number or name; three are red, green, blue.")
     ] = None,
+    level: Annotated[
+        int, typer.Option(min=0, help="Of a pyramid: this level of the file is the image.")
+    ] = 0,
     device: Annotated[
         str, typer.Option(help="cpu, cuda, …; the workers of a scheduler choose their own.")
     ] = "auto",
@@ -54,7 +57,7 @@ def embed(
     from napari_sam.model import load_model
 
     try:
-        opened = open_image(image, axes=axes, channels=parse_channels(channel))
+        opened = open_image(image, axes=axes, channels=parse_channels(channel), level=level)
     except (ImportError, TypeError) as error:
         raise ValueError(str(error)) from error
     chosen = parse_planes(planes, opened.plane_shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -69,9 +70,20 @@ def write_files(
 
 
 def check_files(files: Iterable[Path], out: Path, image: Image, existing: Existing) -> None:
-    """Refuse to write over the image, or over files that cannot be of these labels."""
-    source = image_path(image)
+    """Refuse to write over the image, or over files that cannot be of these labels.
+
+    Raises
+    ------
+    OSError, ValueError
+        If a file cannot be written, or cannot hold all planes.
+    """
+    source, n_planes = image_path(image), math.prod(image.plane_shape)
     for file in files:
+        if file.name.lower().endswith(".sa1b.json") and n_planes > 1:
+            raise ValueError(
+                f"{file} would hold one plane, as files of SA-1B do, and the image has {n_planes}: "
+                f"write COCO (.json) instead."
+            )
         if source and "://" not in source and file.resolve() == Path(source).resolve():
             raise ValueError(f"The output {file} is the image itself: choose another name.")
         if file.exists() and existing != "replace" and (existing == "refuse" or not out.exists()):

@@ -19,10 +19,11 @@ from napari_sam.cli.images import stem
 from napari_sam.cli.segment_files import check_files, list_files, write_files
 from napari_sam.embedding import Embeddings
 from napari_sam.embedding.disk_errors import explained
-from napari_sam.image import open_image
+from napari_sam.image import Image, open_image
 from napari_sam.labels import open_labels
 from napari_sam.labels.array import LabelsArray
 from napari_sam.model.base import Model
+from napari_sam.model.computing import backend_of, precision_of
 from napari_sam.segment.forecast import forecast
 from napari_sam.segment.objects import read_objects
 from napari_sam.segment.output import Existing, check_out, read_record
@@ -45,7 +46,7 @@ STAGES = {
 LINK_OPTIONS = {"is_linked": "link", "axis": "link_axis", "overlap": "link_overlap"}
 """Settings of links → their options, where the names differ."""
 
-IMAGE_OPTIONS = ("axes", "channel", "planes", "region", "device")
+IMAGE_OPTIONS = ("axes", "channel", "level", "planes", "region")
 """That the labels depend on too."""
 
 
@@ -61,7 +62,7 @@ class Request:
         How.
     existing : {"resume", "replace", "refuse"}
         What to do with outputs that are there.
-    axes, channels : optional
+    axes, channels, level : optional
         As `open_image` takes them.
     planes, region : optional
         As `parse_planes` and `iter_segment_stack` take them.
@@ -82,6 +83,7 @@ class Request:
     existing: Existing
     axes: str | None
     channels: Any
+    level: int
     planes: str | None
     region: Any
     folder: Path | None
@@ -90,12 +92,18 @@ class Request:
     pictures: bool
     given: Mapping[str, Any]
 
+    def open(self, image: str) -> Image:
+        """Return an image, of which only metadata are read."""
+        return open_image(
+            _absolute(image), axes=self.axes, channels=self.channels, level=self.level
+        )
+
 
 def segment_image(
     request: Request, image: str, out: Path, store: Path | None, client: Client | None
 ) -> dict[str, Any]:
     """Segment an image, write all files, and return what is to be told about it."""
-    opened = open_image(_absolute(image), axes=request.axes, channels=request.channels)
+    opened = request.open(image)
     files = list_files(out, request.exports, request.pictures)
     check_files(files, out, opened, request.existing)
     planes = parse_planes(request.planes, opened.plane_shape)
@@ -114,7 +122,7 @@ def segment_image(
     with _collected_warnings() as told, closing(steps):
         _show(steps, stem(image))
         record = read_record(out) or {}
-        options = repeating_options(request, image, record["settings"])
+        options = repeating_options(request, image, store, record["settings"])
         _write_options(out, options)
         objects = read_objects(out)
         plane = planes[len(planes) // 2]
@@ -130,9 +138,11 @@ def segment_image(
     }
 
 
-def foretell_image(request: Request, image: str, out: Path, n_workers: int) -> dict[str, Any]:
+def foretell_image(
+    request: Request, image: str, out: Path, store: Path | None, n_workers: int
+) -> dict[str, Any]:
     """Return what segmenting an image will take; nothing is written."""
-    opened = open_image(_absolute(image), axes=request.axes, channels=request.channels)
+    opened = request.open(image)
     files = list_files(out, request.exports, request.pictures)
     check_files(files, out, opened, request.existing)
     if out.absolute().parent.is_dir():
@@ -141,36 +151,43 @@ def foretell_image(request: Request, image: str, out: Path, n_workers: int) -> d
     planes = parse_planes(request.planes, opened.plane_shape)
     keep = _open_kept(request.keep)
     run = prepare_run(embeddings, out, planes, request.region, request.settings, keep)
-    ahead = forecast(run, n_workers)
+    ahead = forecast(run, n_workers, store)
     return {
         "image": image,
         "labels": str(out),
         "files": [str(file) for file in files],
         "forecast": asdict(ahead),
         "sentence": str(ahead),
-        "options": repeating_options(request, image, run.settings.to_dict()),
+        "options": repeating_options(request, image, store, run.settings.to_dict()),
     }
 
 
-def repeating_options(request: Request, image: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def repeating_options(
+    request: Request, image: str, store: Path | None, settings: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return all options that labels depend on, as a TOML file holds them; none is a default.
 
     Parameters
     ----------
-    request, image
-        Of the run.
+    request, image, store
+        Of the run. What goes through a store is rounded as that is.
     settings : mapping
         What `SegmentSettings.to_dict` returns, all filled in.
     """
-    given = request.given
+    given, model = request.given, request.model
     options: dict[str, Any] = {"images": [_absolute(image)]}
     options |= {name: given[name] for name in IMAGE_OPTIONS if name in given}
     if request.keep:
         options["keep"] = str(request.keep.absolute())
-    if request.model.checkpoint:
-        options["checkpoint"] = str(request.model.checkpoint.absolute())
+    if store:
+        options["store"] = str(store.absolute())
+    if model.checkpoint:
+        options["checkpoint"] = str(model.checkpoint.absolute())
     else:
-        options["model"] = request.model.name
+        options["model"] = model.name
+    is_openvino = backend_of(model) == "openvino"
+    options["device"] = "openvino" if is_openvino else model.device.type
+    options["precision"] = precision_of(model)
     link = {LINK_OPTIONS.get(name, name): value for name, value in settings["link"].items()}
     named = settings["find"] | {"join_overlap": settings["join_overlap"]} | link
     return options | {name.replace("_", "-"): value for name, value in named.items()}
@@ -218,10 +235,13 @@ def _collected_warnings() -> Iterator[list[str]]:
 
 
 def _show(steps: Iterable[Progress], name: str) -> None:
-    """Go through a run, with a bar for each stage if somebody looks."""
+    """Go through a run, with a bar for each stage if somebody looks.
+
+    The name is shown at once, for the first tile may take long.
+    """
     from tqdm import tqdm
 
-    bar, stage = tqdm(disable=True), None
+    bar, stage = tqdm(bar_format="{desc} …", desc=name, leave=False, disable=None), None
     try:
         for progress in steps:
             if progress.stage != stage:

@@ -17,7 +17,7 @@ from napari_sam.cli.config import given_options, toml_lines, write_config
 from napari_sam.cli.embed import connected, parse_channels
 from napari_sam.cli.images import find_images, name_outputs, stem
 from napari_sam.cli.segment_image import LINK_OPTIONS, Request, foretell_image, segment_image
-from napari_sam.labels.export import FORMATS
+from napari_sam.labels.export import FORMATS, check_packages
 from napari_sam.model import load_model
 from napari_sam.segment.output import Existing
 from napari_sam.segment.settings import FindSettings, LinkSettings, SegmentSettings
@@ -41,6 +41,7 @@ def segment_images(context: typer.Context) -> None:
         raise typer.BadParameter("There is no image: give paths, folders or patterns.")
     images = find_images(sources)
     outputs, exports = plan_outputs(images, options["out"], options["export"] or ())
+    check_installed([*exports, ".histograms.png"] if options["pictures"] else exports)
     request = make_request(options, given, exports)
     if options["save_config"]:
         write_config(Path(options["save_config"]), given)
@@ -96,6 +97,21 @@ def plan_outputs(
     return [path.with_name(path.name[: -len(end)] + ".zarr") if end else path], exports
 
 
+def check_installed(names: Iterable[str]) -> None:
+    """Refuse files that need packages that are not installed.
+
+    Raises
+    ------
+    typer.BadParameter
+        If there is one.
+    """
+    try:
+        for name in names:
+            check_packages(name)
+    except ImportError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 def is_folder(out: Path) -> bool:
     """Whether an output is a folder for the labels of all images."""
     return not out.suffix or (out.is_dir() and out.suffix.lower() != ".zarr")
@@ -116,13 +132,27 @@ def make_request(
     if len(chosen) > 1:
         raise typer.BadParameter(f"Give one of {' and '.join(f'--{name}' for name in chosen)}.")
     region, settings = parse_region(options["region"]), make_settings(options)
-    checkpoint, out = options["checkpoint"], Path(options["out"])
+    if settings.find.exact and options["store"]:
+        raise typer.BadParameter(
+            "--store holds tiles, and --exact looks at each plane as a whole: give one of them."
+        )
+    out = Path(options["out"])
+    try:
+        model = load_model(
+            options["model"],
+            checkpoint=options["checkpoint"],
+            device=options["device"],
+            precision=options["precision"],
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     return Request(
-        model=load_model(options["model"], checkpoint=checkpoint, device=options["device"]),
+        model=model,
         settings=settings,
         existing=chosen[0] if chosen else "resume",
         axes=options["axes"],
         channels=parse_channels(options["channel"]),
+        level=options["level"] or 0,
         planes=options["planes"],
         region=region,
         folder=out if is_folder(out) else None,
@@ -141,13 +171,9 @@ def make_settings(options: Mapping[str, Any]) -> SegmentSettings:
     typer.BadParameter
         If one is out of range.
     """
-    step, level = options["step"], options["level"]
-    if step is not None and level is not None:
-        raise typer.BadParameter("--step and --level say the same: give one of them.")
-    known = {**options, "step": step if level is None else 2.0**level}
-    find = {field.name: known[field.name] for field in fields(FindSettings)}
-    link = {f.name: known[LINK_OPTIONS.get(f.name, f.name)] for f in fields(LinkSettings)}
-    entries = {"find": _given(find), "link": _given(link), "join_overlap": known["join_overlap"]}
+    find = {field.name: options[field.name] for field in fields(FindSettings)}
+    link = {f.name: options[LINK_OPTIONS.get(f.name, f.name)] for f in fields(LinkSettings)}
+    entries = {"find": _given(find), "link": _given(link), "join_overlap": options["join_overlap"]}
     try:
         return SegmentSettings.from_dict(_given(entries))
     except (TypeError, ValueError) as error:
@@ -187,10 +213,10 @@ def _each(
     with connected(options["scheduler"]) as client:
         n_workers = sum(client.nthreads().values()) if client else 1
         for image, out in zip(images, outputs, strict=True):
+            store = _store_of(options["store"], image, len(images))
             if options["dry_run"]:
-                do = partial(foretell_image, request, image, out, n_workers)
+                do = partial(foretell_image, request, image, out, store, n_workers)
             else:
-                store = _store_of(options["store"], image, len(images))
                 do = partial(segment_image, request, image, out, store, client)
             result = _attempt(image, do)
             results.append(result)

@@ -77,16 +77,30 @@ Region = Annotated[
 
 Step = Annotated[
     float | None,
-    _image(help="Pixels per sample: 2, 4, … for large objects. By default the finest."),
+    _image(
+        help="Pixels per sample: 2, 4, … for large objects, in labels of the same size. By "
+        "default the finest."
+    ),
 ]
 
-Level = Annotated[int | None, _image(min=0, help="Of a pyramid: 0 is --step 1, 1 is --step 2, …")]
+Level = Annotated[
+    int | None,
+    _image(
+        min=0,
+        help="Of a pyramid: this level of the file is the image. Labels are as large as it, and "
+        "all pixels are its. By default 0, the finest.",
+    ),
+]
 
 Model = Annotated[str | None, _model(help="One of `napari-sam models`; by default nano.")]
 
 Checkpoint = Annotated[Path | None, _model(help="A file of weights, of any model.")]
 
 Device = Annotated[str, _model(help="cpu, cuda, …; the workers of a scheduler choose their own.")]
+
+Precision = Annotated[
+    str, _model(help="Of the image encoder: auto, float32, or bfloat16, which is faster on some.")
+]
 
 Mode = Annotated[
     str | None,
@@ -112,7 +126,7 @@ Overlap = Annotated[
     float | None,
     _objects(
         help="Of two objects that share a larger part of the smaller one, the better one stays; "
-        "by default 0.5."
+        "by default 0.5. Not of --exact, where boxes share 0.7 (IoU) at most."
     ),
 ]
 
@@ -125,9 +139,18 @@ SkipCovered = Annotated[
     _objects(help="Leave out points of a grid that lie in objects already; by default yes."),
 ]
 
+SkipBackground = Annotated[
+    bool | None,
+    _objects(help="Leave out points of a grid where instance maps show nothing; by default yes."),
+]
+
 Exact = Annotated[
     bool | None,
-    _objects("--exact/--fast", help="A grid as SAM's own generator does it; by default fast."),
+    _objects(
+        "--exact/--fast",
+        help="Look at each plane as a whole, and find the masks of SAM's own generator by a grid; "
+        "smaller ones lie on top. By default fast, tile by tile.",
+    ),
 ]
 
 JoinOverlap = Annotated[
@@ -151,7 +174,7 @@ LinkAxis = Annotated[str | None, _stacks(help="z or t; by default z.")]
 
 LinkOverlap = Annotated[
     float | None,
-    _stacks(help="Part of the smaller object that both share; by default 0.7."),
+    _stacks(help="Part of the smaller object that both share; by default 0.6."),
 ]
 
 MaxGrowth = Annotated[
@@ -176,7 +199,7 @@ Store = Annotated[
 Scheduler = Annotated[str | None, _running(help="Of a dask cluster, such as tcp://10.0.0.1:8786.")]
 
 DryRun = Annotated[
-    bool, _running("--dry-run", help="Only tell what it takes, by one tile, and all options.")
+    bool, _running("--dry-run", help="Only tell what it takes, by two tiles, and all options.")
 ]
 
 AsJson = Annotated[bool, _running("--json", help="A summary for programs.")]

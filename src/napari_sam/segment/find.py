@@ -18,6 +18,7 @@ from napari_sam.masks.knobs import Knobs, Thresholds
 from napari_sam.masks.mask_table import MaskTable
 from napari_sam.masks.overlap import mask_part
 from napari_sam.model.base import Model
+from napari_sam.segment.exact import exact_masks
 from napari_sam.segment.grid import Box, Occupied, window_masks
 from napari_sam.segment.run_folder import Part
 from napari_sam.segment.seeds import seed_masks, watershed_masks
@@ -49,7 +50,7 @@ def find_objects(
     embeddings : Embeddings
         The image and the model. The window is encoded now, unless it has been.
     window : Window
-        Where to look.
+        Where to look; of the exact grid, only its plane matters.
     settings : FindSettings
         What is None has its default.
     within : tuple of float, optional
@@ -60,10 +61,15 @@ def find_objects(
     Returns
     -------
     MaskTable
-        The best first; cut where the window ends.
+        The best first; cut where the window ends. Of the exact grid, all masks of the plane, which
+        may lie upon each other.
     """
     model, shape_yx = embeddings.model, embeddings.image.shape_yx
     settings = settings.resolved(model, embeddings.base_step)
+    max_area = inf if settings.max_area is None else settings.max_area
+    if settings.exact:
+        table = exact_masks(embeddings, window.plane, settings)
+        return table.select((table.areas >= settings.min_area) & (table.areas <= max_area))
     find = FINDERS[settings.mode or "grid"]
     table = find(embeddings, window, settings, within, occupied)
     is_cut = cut_sides(table, window, shape_yx, logit_px(model, window)).any(axis=1)
@@ -72,7 +78,7 @@ def find_objects(
     thresholds = Thresholds(
         predicted_iou=settings.pred_iou or 0,
         stability=settings.stability or 0,
-        max_area=inf if settings.max_area is None else settings.max_area,
+        max_area=max_area,
         overlap=settings.overlap,
     )
     return table.select(Knobs(table, "smaller").rows(thresholds))

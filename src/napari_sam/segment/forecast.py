@@ -7,13 +7,19 @@ import shutil
 import time
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from napari_sam.embedding.forecast import say_duration, say_size
+from napari_sam.embedding.forecast import say_duration, say_size, stored_bytes
+from napari_sam.embedding.key import StoreKey
+from napari_sam.embedding.store import EmbeddingStore
+from napari_sam.embedding.store_metadata import has_store
+from napari_sam.image.window import Window
+from napari_sam.masks.mask_table import MaskTable
 from napari_sam.masks.paint import paint
 from napari_sam.segment.find import find_objects
-from napari_sam.segment.run import Run
+from napari_sam.segment.run import Box, Run
 
 PYRAMID = 4 / 3
 """Pixels of all levels, for each one of the finest."""
@@ -27,31 +33,38 @@ class Forecast:
     ----------
     n_tiles : int
         Of all planes, in the region.
+    n_stored : int
+        Those of them that need not be encoded.
     seconds : float
         To encode and search them.
-    label_bytes, work_bytes : int
-        Disk that the labels take, and the working folder until they are complete.
+    label_bytes, work_bytes, store_bytes : int
+        Disk that the labels take, the working folder until they are complete, and tiles that come
+        into the store.
     free_bytes : int
         Disk that is free now.
     """
 
     n_tiles: int
+    n_stored: int
     seconds: float
     label_bytes: int
     work_bytes: int
+    store_bytes: int
     free_bytes: int
 
     def __str__(self) -> str:
-        fits = self.label_bytes + self.work_bytes <= self.free_bytes
+        fits = self.label_bytes + self.work_bytes + self.store_bytes <= self.free_bytes
+        stored = f", {self.n_stored} of them in the store" if self.n_stored else ""
+        into_store = f", {say_size(self.store_bytes)} in the store" if self.store_bytes else ""
         return (
-            f"{self.n_tiles} tile{'' if self.n_tiles == 1 else 's'}: about "
+            f"{self.n_tiles} tile{'' if self.n_tiles == 1 else 's'}{stored}: about "
             f"{say_duration(self.seconds)}; on disk about "
-            f"{say_size(self.label_bytes)}, and {say_size(self.work_bytes)} until it is done "
-            f"({say_size(self.free_bytes)} free{'' if fits else ': not enough'})."
+            f"{say_size(self.label_bytes)}{into_store}, and {say_size(self.work_bytes)} until it "
+            f"is done ({say_size(self.free_bytes)} free{'' if fits else ': not enough'})."
         )
 
 
-def forecast(run: Run, n_workers: int = 1) -> Forecast:
+def forecast(run: Run, n_workers: int = 1, store: Path | None = None) -> Forecast:
     """Tell what a run takes, from two tiles in the middle; nothing is written.
 
     Parameters
@@ -60,20 +73,50 @@ def forecast(run: Run, n_workers: int = 1) -> Forecast:
         Without a store: what is encoded here is not kept.
     n_workers : int
         That share the work.
+    store : path, optional
+        Of the embeddings that the run is to use and fill; it need not exist.
+
+    Raises
+    ------
+    ValueError
+        If the store was made for something else.
     """
     parts = list(itertools.product(run.planes, run.tiles()))
     # The first one that a model looks at takes longer.
     for plane, (row, column) in parts[len(parts) // 2 :][:2]:
-        started = time.perf_counter()
         window, core = run.grid.window(row, column, plane), run.grid.core(row, column)
-        found = find_objects(run.embeddings, window, run.settings.find, within=core)
-        seconds = time.perf_counter() - started
+        found, seconds = _find(run, window, core)
+    n_stored, tile_bytes = (0, 0) if store is None else _stored(run, store, window)
+    # Now it is in memory.
+    seconds_if_stored = _find(run, window, core)[1] if n_stored else 0
+    n_missing = len(parts) - n_stored
     disk = next(folder for folder in run.folder.path.absolute().parents if folder.exists())
     labels = paint(found, np.arange(len(found)), core).tobytes()
     return Forecast(
         len(parts),
-        seconds * len(parts) / max(n_workers, 1),
+        n_stored,
+        (n_missing * seconds + n_stored * seconds_if_stored) / max(n_workers, 1),
         int(len(zlib.compress(labels, 1)) * len(parts) * PYRAMID),
         found.nbytes * len(parts),
+        n_missing * tile_bytes,
         shutil.disk_usage(disk).free,
     )
+
+
+def _find(run: Run, window: Window, core: Box) -> tuple[MaskTable, float]:
+    """Return the objects of a tile, and how long it took."""
+    started = time.perf_counter()
+    found = find_objects(run.embeddings, window, run.settings.find, within=core)
+    return found, time.perf_counter() - started
+
+
+def _stored(run: Run, path: Path, window: Window) -> tuple[int, int]:
+    """Return how many tiles of a run a store has, and how large one is."""
+    embeddings, step = run.embeddings, run.grid.step
+    features = embeddings.features(window)
+    if not has_store(path):
+        return 0, stored_bytes(features, "float16")
+    store = EmbeddingStore(path, StoreKey.of(embeddings.image, embeddings.model, embeddings.halo))
+    rows, columns = np.array(run.tiles()).T
+    n_stored = np.count_nonzero(store.present(run.planes, step)[:, rows, columns])
+    return int(n_stored), stored_bytes(features, store.dtype)

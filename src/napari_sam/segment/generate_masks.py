@@ -66,21 +66,44 @@ def generate_masks(model: Model, image: ArrayLike, **settings: Any) -> list[dict
     check_image(pixels)
     shape_yx = pixels.shape[0], pixels.shape[1]
     crops = make_crops(shape_yx, chosen.crop_n_layers, chosen.crop_overlap_ratio)
-    found = MaskTable.concatenate(
-        _masks_of_crop(model, pixels, crop, number, chosen) for number, crop in enumerate(crops)
-    )
     boxes = np.array([crop.box for crop in crops])
-    crop_boxes = boxes[found.tiles[:, 1]]
-    if len(crops) > 1:
-        sides = crop_boxes[:, 2:] - crop_boxes[:, :2]
-        scores = 1 / sides.prod(axis=1).astype(np.float32)
-        found = found.select(suppress(found, chosen.crop_nms_thresh, scores=scores))
-    if chosen.min_mask_region_area:
-        found = _without_small_regions(found, shape_yx, chosen)
+    found = official_masks(model, pixels, chosen)
     return [
         _record(found, row, boxes[found.tiles[row, 1]], shape_yx, chosen.output_mode)
         for row in range(len(found))
     ]
+
+
+def official_masks(
+    model: Model, pixels: NDArray[np.uint8], settings: GeneratorSettings
+) -> MaskTable:
+    """Return what `generate_masks` finds, in the same order, packed.
+
+    Parameters
+    ----------
+    model, pixels
+        As of `generate_masks`.
+    settings : GeneratorSettings
+        All but the output mode.
+
+    Returns
+    -------
+    MaskTable
+        Its column `tiles` holds the layer and the number of the crop.
+    """
+    shape_yx = pixels.shape[0], pixels.shape[1]
+    crops = make_crops(shape_yx, settings.crop_n_layers, settings.crop_overlap_ratio)
+    found = MaskTable.concatenate(
+        _masks_of_crop(model, pixels, crop, number, settings) for number, crop in enumerate(crops)
+    )
+    if len(crops) > 1:
+        crop_boxes = np.array([crop.box for crop in crops])[found.tiles[:, 1]]
+        sides = crop_boxes[:, 2:] - crop_boxes[:, :2]
+        scores = 1 / sides.prod(axis=1).astype(np.float32)
+        found = found.select(suppress(found, settings.crop_nms_thresh, scores=scores))
+    if settings.min_mask_region_area:
+        found = _without_small_regions(found, shape_yx, settings)
+    return found
 
 
 def _masks_of_crop(

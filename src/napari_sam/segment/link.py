@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from napari_sam.segment.settings import LinkSettings
 
-GAP_IOU = 0.5
+GAP_IOU = 0.6
 """How much objects on both sides of a missing plane overlap at least: the tips of two objects, one
 behind the other, do so less."""
 

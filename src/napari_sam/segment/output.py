@@ -60,8 +60,14 @@ def check_out(out: Path, image: Image, existing: Existing) -> None:
         )
 
 
-def begin(folder: RunFolder, record: Mapping[str, Any], existing: Existing) -> None:
+def begin(folder: RunFolder, record: Mapping[str, Any], existing: Existing) -> dict[str, Any]:
     """Make the working folder, or go on with the one that is there.
+
+    Returns
+    -------
+    dict
+        The record, of all that take part: what a run was continued with, if that differs, is in a
+        list ``continued_with``.
 
     Raises
     ------
@@ -78,8 +84,13 @@ def begin(folder: RunFolder, record: Mapping[str, Any], existing: Existing) -> N
             )
         shutil.rmtree(folder.path)
         found = None
-    if found is None:
-        folder.write(file, json.dumps(record, indent=1).encode())
+    kept = dict(record) if found is None else found
+    others = kept.get("continued_with", [])
+    if record["made_with"] not in [kept["made_with"], *others]:
+        kept["continued_with"] = [*others, record["made_with"]]
+    if kept != found:
+        folder.write(file, json.dumps(kept, indent=1).encode())
+    return kept
 
 
 def is_complete(out: Path, record: Mapping[str, Any]) -> bool:

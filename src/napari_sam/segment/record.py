@@ -20,6 +20,8 @@ from napari_sam.embedding.key import StoreKey
 from napari_sam.image.image import Image
 from napari_sam.labels.array import LabelsArray
 from napari_sam.labels.ome_zarr import JOURNAL
+from napari_sam.model.computing import backend_of, precision_of
+from napari_sam.model.precision import upscaling_dtype
 from napari_sam.segment.run import Run
 
 ATTRIBUTE = "napari_sam_segmentation"
@@ -32,6 +34,7 @@ _NAMES = {
     "image": "the path of the image",
     "checkpoint": "the path of the weights",
     "key": "the image or the model",
+    "precision": "the precision of the image encoder",
     "settings": "the settings",
     "planes": "the planes",
     "region": "the region",
@@ -45,11 +48,11 @@ def describe_run(run: Run) -> dict[str, Any]:
 
     Entries: ``package`` (version), ``image`` (path, or None if it is in memory), ``checkpoint``
     (path of the weights, or None if they are installed), ``key`` (`StoreKey`: shape, sampled hash
-    and normalization of the image, name and hash of the model's weights, halo), ``settings``
-    (`SegmentSettings`), ``planes``, ``region`` (vertices), ``keep`` (path of the
-    labels to keep, or None if they are in memory), ``keep_state`` (a hash of them, on disk of
-    the names, sizes and times of their files) and ``made_with`` (versions, and the kind of device;
-    a run can be continued with others).
+    and normalization of the image, name and hash of the model's weights, halo), ``precision`` (of
+    the image encoder), ``settings`` (`SegmentSettings`), ``planes``, ``region`` (vertices),
+    ``keep`` (path of the labels to keep, or None if they are in memory), ``keep_state`` (a hash of
+    them, on disk of the names, sizes and times of their files) and ``made_with`` (see
+    `describe_computing`; a run can be continued with others).
     """
     embeddings = run.embeddings
     store, model = embeddings.store, embeddings.model
@@ -59,18 +62,36 @@ def describe_run(run: Run) -> dict[str, Any]:
         "image": image_path(embeddings.image),
         "checkpoint": str(model.checkpoint.absolute()) if model.checkpoint else None,
         "key": key.to_dict(),
+        "precision": precision_of(model),
         "settings": run.settings.to_dict(),
         "planes": run.planes,
         "region": run.region and run.region.vertices,
         "keep": array_path(run.keep),
         "keep_state": None if run.keep is None else _hash_labels(run.keep),
-        "made_with": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in _COMPUTING},
-            "device": model.device.type,
-        },
+        "made_with": describe_computing(run),
     }
     return dict(json.loads(json.dumps(entries)))
+
+
+def describe_computing(run: Run) -> dict[str, str | None]:
+    """Return what the last digits of a result depend on.
+
+    Versions; ``device``, the kind of it; ``backend``, what runs the image encoder; ``upscaling``,
+    the precision of the last step of masks at the points of a grid; ``stored``, that of features in
+    the store that they go through, if any. Workers of a cluster choose their own device and
+    backend.
+    """
+    model, find, store = run.embeddings.model, run.settings.find, run.embeddings.store
+    is_fast_grid = find.mode == "grid" and not find.exact
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in _COMPUTING},
+        "device": model.device.type,
+        "backend": backend_of(model),
+        "openvino": version("openvino") if backend_of(model) == "openvino" else None,
+        "upscaling": str(upscaling_dtype(model)).partition(".")[2] if is_fast_grid else None,
+        "stored": store.dtype if store else None,
+    }
 
 
 def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:

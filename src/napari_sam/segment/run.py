@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from napari_sam.embedding.embeddings import Embeddings
 from napari_sam.embedding.grid import TileGrid
+from napari_sam.image.label_axes import label_axes, label_order
 from napari_sam.labels.array import LabelsArray
 from napari_sam.masks.mask import box_slices
+from napari_sam.segment.exact import whole_step
 from napari_sam.segment.region import Region
 from napari_sam.segment.run_folder import Part, RunFolder
 from napari_sam.segment.settings import SegmentSettings
@@ -54,8 +56,9 @@ class Run:
 
     @property
     def grid(self) -> TileGrid:
-        """The tiles of every plane."""
-        return self.embeddings.grid(self.settings.find.step)
+        """The tiles of every plane; one, if each is looked at as a whole."""
+        find = self.settings.find
+        return self.embeddings.grid(whole_step(self.embeddings) if find.exact else find.step)
 
     @property
     def shape_yx(self) -> tuple[int, int]:
@@ -72,9 +75,14 @@ class Run:
         """A letter for each of a plane's indices."""
         return "".join(axis for axis in self.embeddings.image.axes if axis not in "cyx")
 
+    @property
+    def label_axes(self) -> str:
+        """The axes of the labels, in the order of OME-Zarr."""
+        return label_axes(self.embeddings.image)
+
     def label_index(self, plane: Plane) -> Plane:
-        """Return the index of a plane in labels, which have t in front of z."""
-        return tuple(i for _, i in sorted(zip(self.plane_axes, plane, strict=True)))
+        """Return the index of a plane in labels."""
+        return tuple(plane[i] for i in label_order(self.embeddings.image))
 
     def tiles(self) -> list[tuple[int, int]]:
         """Return (row, column) of the tiles of each plane that meet the region."""

@@ -17,6 +17,7 @@ from napari_sam.image.window import Window
 from napari_sam.masks.candidates import Candidates
 from napari_sam.model.base import Model
 from napari_sam.prompts.prompts import Prompts
+from napari_sam.segment.ready import Ready
 from napari_sam.segment.windows import diameter_of, shows_too_much, window_of
 
 OCTAVE = 0.7
@@ -30,12 +31,12 @@ def at_best_scale(
     look: Callable[[Window], Candidates],
     *,
     step: float | None,
-    is_preview: bool,
+    ready: Ready | None,
 ) -> Candidates:
     """Look for the object at other scales, as long as the answer gets better.
 
-    A model that takes long to encode looks only through windows that are encoded already: nobody
-    waits twice for one click. In a preview every model does.
+    A model that takes long to encode looks only through windows that are ready: nobody waits twice
+    for one click. In a preview every model does.
 
     Parameters
     ----------
@@ -49,13 +50,13 @@ def at_best_scale(
         Asks the model through a window; without an answer where the window cuts the object.
     step : float or None
         Not to be finer than that.
-    is_preview : bool
-        Whether an answer without delay is wanted, even if it is not the last word.
+    ready : Ready or None
+        Which windows may be looked through; None: all.
 
     Returns
     -------
     Candidates
-        Tentative, if a window that is not encoded yet might show the object better.
+        Tentative, if a window that is not ready might show the object better, and will soon be.
     """
     model, best = embeddings.model, found
     for factor in (0.5, 2.0) if _looks_small(model, found) else (2.0, 0.5):
@@ -63,8 +64,8 @@ def at_best_scale(
             window = _scaled(embeddings, best, prompts, factor, step)
             if window is None:
                 break
-            if not embeddings.is_encoded(window) and (is_preview or not model.encodes_quickly):
-                if model.encodes_quickly:
+            if ready is not None and not ready(window):
+                if ready.will_be_soon:
                     return replace(best, is_tentative=True)
                 break
             again = look(window)

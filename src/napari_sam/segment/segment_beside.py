@@ -13,6 +13,7 @@ from napari_sam.masks.candidates import Candidates
 from napari_sam.masks.inmost import inmost_point, roundness
 from napari_sam.masks.mask import Mask, clip_box
 from napari_sam.prompts.prompts import Prompts
+from napari_sam.segment.ready import Ready
 from napari_sam.segment.segment_object import segment_object
 
 HERE = "Object {} is here already, and stays whole. Double click opens it again."
@@ -66,6 +67,7 @@ def segment_beside(
         Empty, with a note, if the prompts mean an object that is there; if all positive points lie
         on others, without asking the model.
     """
+    how = {"ready": Ready(embeddings)} | how
     there = [others.at(plane, y, x) for y, x in prompts.positives]
     if there and all(there):
         return Candidates((), note=HERE.format(there[0]))

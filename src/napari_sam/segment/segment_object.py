@@ -12,6 +12,7 @@ from napari_sam.masks.candidates import Candidates
 from napari_sam.masks.mask import Mask
 from napari_sam.prompts.prompts import Prompts
 from napari_sam.segment.decode import decode
+from napari_sam.segment.ready import Ready
 from napari_sam.segment.scales import at_best_scale
 from napari_sam.segment.windows import (
     cut_sides,
@@ -34,6 +35,7 @@ def segment_object(
     follow: bool = True,
     step: float | None = None,
     object_diameter: float | None = None,
+    ready: Ready | None = None,
 ) -> Candidates:
     """Segment the one object that the prompts mean.
 
@@ -72,6 +74,9 @@ def segment_object(
     object_diameter : float, optional
         In level-0 pixels, roughly: large objects are looked at more coarsely from the beginning,
         small ones magnified (`first_step`).
+    ready : Ready, optional
+        Tells which windows are encoded; to repeat an answer, what was encoded then
+        (`Candidates.left_out`).
 
     Returns
     -------
@@ -94,7 +99,10 @@ def segment_object(
         )
     plane = embeddings.image.normalize_plane(plane)
     _check(prompts, embeddings.image.shape_yx)
-    window = first_window(embeddings, prompts, plane, step, object_diameter, is_preview=not follow)
+    ready = ready or Ready(embeddings)
+    waits = follow and not ready.is_repeated
+    may_be_first = ready.is_waited_for if waits else ready
+    window = first_window(embeddings, prompts, plane, step, object_diameter, ready=may_be_first)
     found = _look(embeddings, window, prompts, multimask, step)
     if prompts.box is not None:
         proper = first_window(embeddings, prompts, plane, step, object_diameter)
@@ -104,13 +112,23 @@ def segment_object(
     if not found or _is_cut(embeddings, found):
         return replace(found, is_tentative=len(found) > 0 and not follow)
     if not is_ambiguous(prompts) or object_diameter is not None:
-        return found
+        return _told_of(found, ready)
 
     def look(window: Window) -> Candidates:
         again = _look(embeddings, window, prompts, multimask, step)
         return Candidates(()) if _is_cut(embeddings, again) else again
 
-    return at_best_scale(embeddings, found, prompts, look, step=step, is_preview=not follow)
+    is_any = waits and embeddings.model.encodes_quickly
+    may_be_next = None if is_any else ready
+    best = at_best_scale(embeddings, found, prompts, look, step=step, ready=may_be_next)
+    return _told_of(best, ready)
+
+
+def _told_of(found: Candidates, ready: Ready) -> Candidates:
+    """Note which windows were not ready, or that the answer will be another when they are."""
+    if ready.will_be_soon:
+        return replace(found, is_tentative=found.is_tentative or bool(ready.left_out))
+    return replace(found, left_out=ready.left_out)
 
 
 def is_ambiguous(prompts: Prompts) -> bool:

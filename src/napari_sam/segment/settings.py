@@ -46,8 +46,13 @@ class FindSettings:
         Larger ones too. Default: no limit.
     skip_covered : bool
         Points of the grid that lie in an object already found are left out.
+    skip_background : bool
+        Points of the grid are left out around which the model's instance maps, if it has any, show
+        nothing.
     exact : bool
-        Of the grid: as the official generator does it, slowly.
+        Of the grid: look at each plane as a whole, and find what `generate_masks` finds, slowly.
+        Boxes may overlap by 0.7 (IoU), as officially, instead of masks by `overlap`; there is no
+        step, and no point is left out.
     foreground : float
         Of instance maps: where the probability is higher, there are objects.
     seed : float
@@ -70,6 +75,7 @@ class FindSettings:
     min_area: int = 1
     max_area: int | None = None
     skip_covered: bool = True
+    skip_background: bool = True
     exact: bool = False
     foreground: float = 0.5
     seed: float = 0.5
@@ -81,7 +87,7 @@ class FindSettings:
         _check_choice("mode", self.mode, get_args(Mode))
         _check_whole("points_per_side", self.points_per_side)
         _check_range("points_per_side", self.points_per_side, 1, 1024)
-        for name in ("skip_covered", "exact"):
+        for name in ("skip_covered", "skip_background", "exact"):
             _check_flag(name, getattr(self, name))
         for name in ("pred_iou", "stability", "overlap", "foreground", "seed", "score"):
             _check_range(name, getattr(self, name), 0, 1)
@@ -96,6 +102,15 @@ class FindSettings:
             )
         if self.step is not None and not is_power_of_two(self.step):
             raise ValueError(f"step is a power of two such as 0.5, 1 or 2, found {self.step}.")
+        if self.exact and self.mode not in (None, "grid"):
+            raise ValueError(
+                f"exact is of the grid, and mode is {self.mode!r}: leave one of the two away."
+            )
+        if self.exact and self.step is not None:
+            raise ValueError(
+                f"step is {self.step}, and exact looks at each plane as a whole: leave one of the "
+                f"two away."
+            )
 
     def resolved(self, model: Model, base_step: float) -> FindSettings:
         """Return the same settings with all defaults filled in.
@@ -105,7 +120,8 @@ class FindSettings:
         ValueError
             If the mode needs instance maps, and the model has none.
         """
-        mode = self.mode or ("seeds" if model.has_instance_maps else "grid")
+        has_seeds = model.has_instance_maps and not self.exact
+        mode = self.mode or ("seeds" if has_seeds else "grid")
         if mode != "grid" and not model.has_instance_maps:
             raise ValueError(
                 f"The mode {mode!r} needs a model with an instance decoder, such as nano; "
@@ -115,7 +131,7 @@ class FindSettings:
         defaults: dict[str, Any] = {
             "pred_iou": model.accepted_iou if is_grid else 0.0,
             "stability": model.accepted_stability if is_grid else 0.0,
-            "step": base_step,
+            "step": None if self.exact else base_step,
         }
         filled = {name: value for name, value in defaults.items() if getattr(self, name) is None}
         return replace(self, mode=mode, **filled)
@@ -130,6 +146,7 @@ class FindSettings:
             max_area=math.inf if self.max_area is None else self.max_area,
             margin=0,
             skip_covered=self.skip_covered,
+            skip_background=self.skip_background,
             exact=self.exact,
         )
 
@@ -172,14 +189,14 @@ class LinkSettings:
         since objects end in small tips.
     max_gap : int
         Planes in between in which the object may be missing; before and after, it then has to be
-        the same by half (IoU).
+        the same by 0.6 (IoU).
     min_extent : int
         Objects that are found in fewer planes are dropped, where planes are linked.
     """
 
     axis: Axis | None = None
     is_linked: bool = True
-    overlap: float = 0.7
+    overlap: float = 0.6
     max_growth: float | None = None
     max_gap: int = 1
     min_extent: int = 1
@@ -203,9 +220,10 @@ class LinkSettings:
             If the image has no such axis.
         """
         if self.axis and self.is_linked and self.axis not in plane_axes:
+            others = f"the axes {plane_axes!r} and" if plane_axes else "only"
             raise ValueError(
-                f"Objects cannot be linked along {self.axis}: the axes of the image in front of "
-                f"rows and columns are {plane_axes!r}."
+                f"Objects cannot be linked along {self.axis}: the image has {others} rows and "
+                f"columns."
             )
         axis: Axis | None = self.axis or ("z" if "z" in plane_axes else None)
         if not self.is_linked or axis is None:

@@ -19,6 +19,7 @@ from napari_sam.embedding.selection import Selection
 from napari_sam.labels.array import LabelsArray, check_labels
 from napari_sam.labels.ids import LabelIds
 from napari_sam.labels.pyramid import LabelsPyramid
+from napari_sam.segment.exact import check_exact
 from napari_sam.segment.find import find_tile
 from napari_sam.segment.join import join_plane
 from napari_sam.segment.match import match_tile
@@ -111,7 +112,8 @@ def iter_segment_stack(
     Objects are found tile by tile. Those that neighboring tiles see are joined by their overlap in
     what both see, so that no object is cut by a tile and none is there twice; an object larger than
     a window is put together from its parts, best at a larger ``settings.find.step``. Then objects
-    of neighboring planes are linked (`link_planes`).
+    of neighboring planes are linked (`link_planes`). Where masks lie upon each other, as those of
+    ``settings.find.exact`` do, smaller ones lie on top, as SAM's authors draw them.
 
     Whatever is found is kept in a folder beside the output until that is complete. A run that was
     stopped or killed goes on from there when it is repeated, with the same result. Memory does not
@@ -178,7 +180,7 @@ def iter_segment_stack(
             shutil.rmtree(run.folder.path, ignore_errors=True)
         return open_output(out)
     n_kept = _highest_kept(keep)
-    begin(run.folder, record, existing)
+    record = begin(run.folder, record, existing)
     yield from _iter_numbered(run, client)
     highest = place_stacks(run, n_kept)
     yield from _iter_written(run, highest, client)
@@ -209,9 +211,11 @@ def prepare_run(
     settings = SegmentSettings() if settings is None else settings
     if not isinstance(settings, SegmentSettings):
         raise TypeError(f"Expected SegmentSettings, found {type(settings).__name__}.")
+    if settings.find.exact:
+        check_exact(embeddings)
     image = embeddings.image
     plane_axes = "".join(axis for axis in image.axes if axis not in "cyx")
-    if "p" in plane_axes:
+    if "p" in plane_axes.replace(image.channel_axis, ""):
         raise ValueError(
             f"The image has the axes {image.axes!r}, and OME-Zarr labels have none for positions, "
             f"p: open each position as an image of its own, and give it an output of its own."

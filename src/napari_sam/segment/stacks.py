@@ -63,7 +63,7 @@ def count_shared(run: Run, part: Part) -> None:
         own = ahead.pop(i)
         numbers, counts = np.unique(own[own > 0], return_counts=True)
         areas.append(np.column_stack([np.full(len(numbers), i), numbers, counts]))
-        shared += [_shared(i, j, own, ahead[j]) for j in near]
+        shared += [count_pairs(i, j, own, ahead[j]) for j in near]
     found = {"areas": np.concatenate(areas), "shared": np.concatenate(shared)}
     run.folder.save("compare", part, found)
 
@@ -120,7 +120,9 @@ def _positions(run: Run, planes: list[Plane]) -> list[int]:
     return [plane[run.link_axis] for plane in planes]
 
 
-def _shared(i: int, j: int, one: NDArray[np.int32], other: NDArray[np.int32]) -> NDArray[np.int64]:
+def count_pairs(
+    i: int, j: int, one: NDArray[np.integer], other: NDArray[np.integer]
+) -> NDArray[np.int64]:
     """Return (P, 5): both planes, an object of each, and how many pixels they share."""
     both = (one > 0) & (other > 0)
     base = int(other.max(initial=0)) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import reduce
 
 import numpy as np
@@ -75,7 +76,7 @@ def first_window(
     step: float | None = None,
     object_diameter: float | None = None,
     *,
-    is_preview: bool = False,
+    ready: Callable[[Window], bool] | None = None,
 ) -> Window:
     """Return the finest window that holds the box and all positive points, with a margin.
 
@@ -83,8 +84,8 @@ def first_window(
     by all objects in it; else a window around them. Negative points have no say. Not finer than
     `first_step` tells of `step` and `object_diameter`; but without a `step`, what a small box holds
     is magnified, and so is what an earlier mask has found small; what it has found through a
-    coarser window is corrected through one. In a preview only if that window is encoded already:
-    while a box is being drawn, it passes through all sizes.
+    coarser window is corrected through one. In a preview only if that window is `ready`: while a
+    box is being drawn, it passes through all sizes.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def first_window(
     if size is not None:
         fitting = min(step_for(embeddings, size), _coarsest(embeddings, prompts))
         window = window_of(embeddings, prompts, plane, fitting)
-        if not is_preview or embeddings.is_encoded(window):
+        if ready is None or ready(window):
             return window
     return window_of(embeddings, prompts, plane, plain)
 

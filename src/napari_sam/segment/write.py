@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_sam.embedding.atomic import place_folder
 from napari_sam.embedding.disk_errors import explained
+from napari_sam.image.label_axes import label_order
 from napari_sam.labels.chunks import stored_chunks
 from napari_sam.labels.ome_zarr import CHUNK_SIDE, create_labels, open_labels
 from napari_sam.labels.pyramid import LabelsPyramid
@@ -31,10 +32,11 @@ def make_labels(run: Run, highest: int) -> LabelsPyramid:
         The highest label: up to 65535 they are uint16, else uint32.
     """
     image = run.embeddings.image
-    axes = "".join(sorted(run.plane_axes)) + "yx"
-    lengths = dict(zip(run.plane_axes, image.plane_shape, strict=True))
-    shape = [*(lengths[axis] for axis in axes[:-2]), *image.shape_yx]
-    known = dict(zip(image.axes, zip(image.scale, image.units, strict=True), strict=True))
+    axes = run.label_axes
+    shape = (*run.label_index(image.plane_shape), *image.shape_yx)
+    told = zip(image.scale, image.origin, image.units, strict=True)
+    known = dict(zip(image.axes, told, strict=True))
+    places = [*(run.plane_axes[i] for i in label_order(image)), "y", "x"]
     leading = (1,) * (len(axes) - 2)
 
     def create(folder: Path) -> None:
@@ -43,8 +45,9 @@ def make_labels(run: Run, highest: int) -> LabelsPyramid:
             folder / run.folder.labels.name,
             shape,
             axes=axes,
-            scale=[known[axis][0] for axis in axes],
-            units=[known[axis][1] for axis in axes],
+            scale=[known[axis][0] for axis in places],
+            origin=[known[axis][1] for axis in places],
+            units=[known[axis][2] for axis in places],
             dtype="uint16" if highest <= np.iinfo(np.uint16).max else "uint32",
             chunks=(*leading, CHUNK_SIDE, CHUNK_SIDE),
             shards=(*leading, SHARD_SIDE, SHARD_SIDE),

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from napari_sam.image.image import Image
 from napari_sam.labels.array import LabelsArray
 from napari_sam.labels.export.coco import write_coco, write_sa1b
+from napari_sam.labels.export.extra import check_extras
 from napari_sam.labels.export.geojson import write_geojson
 from napari_sam.labels.export.imagej import write_imagej
 from napari_sam.labels.export.label_image import LabelImage
@@ -51,6 +52,32 @@ FORMATS: dict[str, Callable[[_Content, Path], None]] = {
     ".parquet": lambda content, path: content.write_table(write_parquet, path),
 }
 """The end of a file's name → what writes it; the first that fits."""
+
+PACKAGES = {
+    ".geojson": ("shapely",),
+    ".zip": ("roifile", "shapely"),
+    ".parquet": ("pyarrow",),
+    ".histograms.png": ("matplotlib",),
+}
+"""The end of a file's name → packages of the extra ``export`` that it needs."""
+
+
+def check_packages(name: str) -> None:
+    """Refuse a file that needs a package that is not installed, before anything is computed.
+
+    Parameters
+    ----------
+    name : str
+        Its name, or the end of it.
+
+    Raises
+    ------
+    ImportError
+        Says which package, and how to get it.
+    """
+    for end, packages in PACKAGES.items():
+        if name.lower().endswith(end):
+            check_extras(packages, f"Writing {end}")
 
 
 def export_labels(
@@ -108,6 +135,7 @@ def export_labels(
             f"No format is known for {target.name!r}; expected a name that ends in "
             f"{', '.join(FORMATS)}."
         )
+    check_packages(target.name)
     described = LabelImage.of(labels, axes=axes, scale=scale, units=units)
     content = _Content(described, image, Scores.parse(scores))
     if image is not None:

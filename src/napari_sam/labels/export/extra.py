@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 
@@ -17,7 +19,24 @@ def load_extra(module: str, what: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        package = module.partition(".")[0]
-        raise ImportError(
-            f'{what} needs the package {package}. Run pip install "napari-sam[export]".'
-        ) from error
+        raise ImportError(_wanted(module.partition(".")[0], what)) from error
+
+
+def check_extras(packages: Iterable[str], what: str) -> None:
+    """Refuse what needs packages that are not installed, before it begins; imports none.
+
+    Raises
+    ------
+    ImportError
+        As `load_extra`.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise ImportError(_wanted(package, what))
+
+
+def _wanted(package: str, what: str) -> str:
+    return (
+        f"{what} needs the package {package}, which is not installed. Run pip install "
+        f'"napari-sam[export]".'
+    )
