@@ -10,11 +10,14 @@ import os
 from pathlib import Path
 
 import numpy as np
+import zarr
 
 from napari_sam.labels.change import Change
 from napari_sam.labels.journal_entry import iter_entries
+from napari_sam.labels.levels import Levels
 from napari_sam.labels.object_at import object_at
 from napari_sam.labels.objects import ObjectRecord
+from napari_sam.labels.on_disk import OnDisk, open_on_disk
 from napari_sam.labels.recovery import find_recovery, new_recovery
 from napari_sam.labels.replace import plan_removal
 from napari_sam.labels.save import open_saved
@@ -60,16 +63,35 @@ def change_all(labels, objects: ObjectStore, log: str, n_changes: int) -> None:
     os._exit(0)
 
 
+def first_labels(name: str) -> np.ndarray:
+    """Return what labels hold before the first change; those of others are not empty."""
+    labels = np.zeros(SHAPE, np.uint16)
+    if name in ("over", "mine"):
+        labels[:, 20:200:40, 10:250] = 60_000
+    return labels
+
+
+def open_others(path: str | Path) -> tuple[list[zarr.Array], OnDisk]:
+    """Open labels on disk that somebody else has made, in levels of other factors than ours."""
+    os.environ["XDG_STATE_HOME"] = str(Path(path).with_name("state"))
+    levels = [zarr.open_array(Path(path) / name, mode="r+") for name in "01"]
+    return levels, open_on_disk(levels)
+
+
 def main(path: str, log: str, n_changes: int) -> None:
     """Change labels on disk; or in memory, with their journal in a folder."""
     if path.endswith(".zarr"):
         saved = open_saved(path)
         change_all(saved.pyramid, saved.objects, log, n_changes)
-    labels = np.zeros(SHAPE, np.uint16)
+    if path.endswith("mine"):
+        levels, found = open_others(path)
+        change_all(Levels(levels), found.objects, log, n_changes)
+    name = Path(path).name
+    labels, is_over = first_labels(name), name == "over"
     if found := find_recovery("cells", SHAPE, path):
-        change_all(labels, found.apply(labels), log, n_changes)
+        change_all(labels, found.apply(labels, is_over=is_over), log, n_changes)
     recovery = new_recovery("cells", SHAPE, path)
-    change_all(labels, recovery.begin(), log, n_changes)
+    change_all(labels, recovery.begin("mine" if is_over else None), log, n_changes)
 
 
 if "PATH" in globals():

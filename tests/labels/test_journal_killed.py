@@ -8,16 +8,19 @@ import runpy
 import sys
 import time
 from collections.abc import Sequence
+from itertools import zip_longest
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 
 from napari_sam.labels import create_labels
+from napari_sam.labels.block_mode import block_mode
 from napari_sam.labels.journal import ObjectJournal
-from napari_sam.labels.pyramid import mode_2x2
+from napari_sam.labels.levels import level_factors
 from napari_sam.labels.recovery import find_recovery
 from napari_sam.labels.save import open_saved
 from napari_sam.labels.store import ObjectStore
@@ -33,7 +36,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are f
 def start(path: Path, log: Path, n_changes: int) -> BaseProcess:
     """Start to change labels in a process of its own, which has imported everything."""
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["napari_sam.labels.recovery", "napari_sam.labels.save"])
+    processes.set_forkserver_preload(["napari_sam.labels.on_disk"])
     options = {"PATH": str(path), "LOG": str(log), "N_CHANGES": n_changes}
     process = processes.Process(target=runpy.run_path, args=(str(SCRIPT), options))
     process.start()
@@ -43,8 +46,8 @@ def start(path: Path, log: Path, n_changes: int) -> BaseProcess:
 class Model:
     """What labels and table must be after so many changes."""
 
-    def __init__(self) -> None:
-        self.labels = np.zeros(COMMITTING["SHAPE"], np.uint16)
+    def __init__(self, name: str) -> None:
+        self.labels = COMMITTING["first_labels"](name)
         self.store = ObjectStore()
         self.n_changes = 0
 
@@ -60,20 +63,25 @@ class Model:
         self.advance(COMMITTING["count"](objects.journal.path))
         assert content(objects.table) == content(self.store.table)
         expected = self.labels
-        for level in levels:
-            np.testing.assert_array_equal(level[...], expected)
-            expected = mode_2x2(expected)
+        for fine, coarse in zip_longest(levels, levels[1:]):
+            np.testing.assert_array_equal(fine[...], expected)
+            if coarse is not None:
+                expected = block_mode(expected, level_factors(fine.shape, coarse.shape))
 
     def open(self, path: Path) -> tuple[Sequence[Any], ObjectStore]:
         """Return the levels and the records of labels that a process has left."""
         if path.suffix == ".zarr":
             saved = open_saved(path)
             return saved.pyramid.levels, saved.objects
+        if path.name == "mine":
+            levels, on_disk = COMMITTING["open_others"](path)
+            on_disk.release()
+            return levels, on_disk.objects
         found = find_recovery("cells", COMMITTING["SHAPE"], path)
-        labels = np.zeros(COMMITTING["SHAPE"], np.uint16)
+        labels = COMMITTING["first_labels"](path.name)
         if found is None:
             return [labels], ObjectStore(journal=ObjectJournal.begin(path / "none"))
-        objects = found.apply(labels)
+        objects = found.apply(labels, is_over=path.name == "over")
         found.release()
         return [labels], objects
 
@@ -83,24 +91,37 @@ def noted(log: Path) -> int:
     return int(log.read_text().rpartition("\n")[0].splitlines()[-1])
 
 
-@pytest.mark.parametrize("name", ["a.zarr", "recovery"])
+def make_labels(path: Path) -> None:
+    """Make labels on disk, empty ones of ours, or those of somebody else."""
+    if path.suffix == ".zarr":
+        create_labels(path, COMMITTING["SHAPE"], chunks=(1, 64, 64))
+    elif path.name == "mine":
+        labels = COMMITTING["first_labels"](path.name)
+        for name, level in (("0", labels), ("1", block_mode(labels, (1, 3, 3)))):
+            array = zarr.create_array(
+                path / name, shape=level.shape, chunks=(1, 64, 64), dtype=level.dtype
+            )
+            array[...] = level
+
+
+@pytest.mark.parametrize("name", ["a.zarr", "mine", "recovery", "over"])
 @pytest.mark.parametrize(
     ("n_changes", "n_kills"), [(60, 5), pytest.param(500, 30, marks=pytest.mark.slow)]
 )
 def test_after_a_kill_labels_and_journal_agree_and_at_most_one_change_is_missing(
-    tmp_path: Path, n_changes: int, n_kills: int, name: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_changes: int, n_kills: int, name: str
 ) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     path, log, chance = tmp_path / name, tmp_path / "log", random.Random(n_kills)
-    if path.suffix == ".zarr":
-        create_labels(path, COMMITTING["SHAPE"], chunks=(1, 64, 64))
+    make_labels(path)
     log.write_text("0\n")
-    model = Model()
+    model = Model(name)
     for n_wanted in sorted(chance.sample(range(1, n_changes - 5), n_kills)):
         length = log.stat().st_size
         process = start(path, log, n_changes)
         while log.stat().st_size == length or noted(log) < n_wanted:  # it is not there yet
             time.sleep(0.0005)
-        time.sleep(chance.uniform(0, 0.03 if path.suffix == ".zarr" else 0.003))
+        time.sleep(chance.uniform(0, 0.003 if name in ("recovery", "over") else 0.03))
         process.kill()
         process.join()
         process.close()

@@ -36,6 +36,18 @@ def test_a_patch_read_again_writes_what_the_edit_wrote(edit):
     np.testing.assert_array_equal(labels, expected)
 
 
+@given(st.sampled_from(["uint8", "int16", "uint32"]).flatmap(edits), st.data())
+def test_over_other_pixels_only_those_are_written_that_hold_what_they_held(edit, data):
+    text = json.dumps(Patch.of(edit, keeps_before=True).to_json())
+    labels = np.zeros((6, 20, 20), edit.before.dtype)
+    is_same = data.draw(hnp.arrays(bool, edit.before.shape))
+    labels[edit.region] = np.where(is_same, edit.before, 77)
+    expected = labels.copy()
+    edit.possible(expected).write(expected)
+    Patch.from_json(json.loads(text)).write_over(labels)
+    np.testing.assert_array_equal(labels, expected)
+
+
 def test_the_way_back_is_a_patch_too():
     labels = np.arange(100, dtype=np.uint16).reshape(10, 10)
     edit = Edit((slice(0, 10), slice(0, 10)), labels % 3 == 0, labels.copy(), 7)

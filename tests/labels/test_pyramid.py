@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,21 +11,20 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_sam.labels import LabelsPyramid, create_labels, write_mask
-from napari_sam.labels.pyramid import mode_2x2
+from napari_sam.labels.block_mode import block_mode, mode_2x2
+from napari_sam.labels.levels import level_factors, update_levels
 from napari_sam.masks import Mask
 
 
-def slow_mode(labels):
-    """Count each block of 2 x 2 by hand."""
-    height, width = labels.shape
-    coarse = np.zeros((-(-height // 2), -(-width // 2)), dtype=labels.dtype)
-    for row, column in np.ndindex(*coarse.shape):
-        block = [
-            labels[min(2 * row + dy, height - 1), min(2 * column + dx, width - 1)]
-            for dy in (0, 1)
-            for dx in (0, 1)
-        ]
-        coarse[row, column] = Counter(block).most_common(1)[0][0]
+def slow_mode(labels, factors=(2, 2)):
+    """Count each block by hand; the last row or column of one that is cut off counts again."""
+    shape = [-(-n // by) for n, by in zip(labels.shape, factors, strict=True)]
+    coarse = np.zeros(shape, dtype=labels.dtype)
+    for index in np.ndindex(*shape):
+        places = np.ndindex(*factors)
+        corners = (np.multiply(index, factors) + place for place in places)
+        block = [labels[tuple(np.minimum(at, np.array(labels.shape) - 1))] for at in corners]
+        coarse[index] = Counter(block).most_common(1)[0][0]
     return coarse
 
 
@@ -38,6 +38,18 @@ def slow_mode(labels):
 def test_mode_is_the_most_frequent_label_first_come_first(labels):
     np.testing.assert_array_equal(mode_2x2(labels), slow_mode(labels))
     np.testing.assert_array_equal(mode_2x2(labels[None])[0], slow_mode(labels))
+
+
+@given(
+    hnp.arrays(
+        np.uint8,
+        hnp.array_shapes(min_dims=3, max_dims=3, max_side=7),
+        elements=st.integers(0, 3),
+    ),
+    st.tuples(*[st.integers(1, 4)] * 3),
+)
+def test_so_it_is_in_blocks_of_any_size(labels, factors):
+    np.testing.assert_array_equal(block_mode(labels, factors), slow_mode(labels, factors))
 
 
 def assert_up_to_date(pyramid):
@@ -102,13 +114,40 @@ def test_a_click_on_a_huge_image_reads_a_few_chunks(tmp_path, monkeypatch):
     assert pyramid.levels[1][5, 35_000:35_030, 500:530].all()
 
 
-def test_levels_of_another_factor_are_refused(tmp_path):
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize(
+    "factors", [(1, 3, 3), (1, 4, 4), (2, 2, 2), (1, 2, 3), (1, 1, 1)], ids=str
+)
+def test_levels_of_any_whole_factors_follow(factors, in_memory):
+    shapes = [(3, 50, 67)]
+    while len(shapes) < 3:  # rounded up, then down
+        rounded = -np.array(shapes[-1]) if len(shapes) == 1 else np.array(shapes[-1])
+        shapes.append(tuple(np.maximum(abs(rounded // factors), 1).tolist()))
+    if in_memory:
+        levels = [np.zeros(shape, np.uint16) for shape in shapes]
+    else:
+        levels = [
+            zarr.create_array({}, shape=shape, chunks=(1, 9, 8), dtype="uint16") for shape in shapes
+        ]
+    rng = np.random.default_rng(0)
+    for label in range(1, 6):
+        y, x = rng.integers(-5, 60, 2).tolist()
+        mask = Mask.from_array(rng.random((19, 23)) < 0.9, y, x)
+        edit = write_mask(levels[0], mask, label, plane=label % 3, overlap="replace")
+        update_levels(levels, edit.region)
+    for fine, coarse in pairwise(levels):
+        expected = slow_mode(np.asarray(fine), level_factors(fine.shape, coarse.shape))
+        there = tuple(map(slice, coarse.shape))  # rounded down, the last block is left out
+        np.testing.assert_array_equal(coarse[...], expected[there])
+
+
+def test_levels_of_no_whole_factor_are_refused(tmp_path):
     group = zarr.create_group(tmp_path / "a.zarr")
     levels = [
         group.create_array(name, shape=shape, dtype="uint8")
-        for name, shape in (("0", (64, 64)), ("1", (16, 16)))
+        for name, shape in (("0", (64, 64)), ("1", (25, 25)))
     ]
-    with pytest.raises(ValueError, match=r"'1' has shape \(16, 16\) .*expected half"):
+    with pytest.raises(ValueError, match=r"shape \(25, 25\) .*\(64, 64\); expected each axis"):
         LabelsPyramid(group, tuple(levels)).update()
 
 

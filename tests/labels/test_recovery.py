@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from napari_sam.labels import recovery as module
+from napari_sam.labels.change import Change
 from napari_sam.labels.recovery import default_folder, find_recovery, new_recovery
+from napari_sam.labels.replace import plan_removal
+from napari_sam.masks import Mask
 
 from .changes import commit, content
 
@@ -177,3 +180,74 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 
 def test_the_folder_is_the_users_own():
     assert default_folder().parts[-2:] == ("napari-sam", "recovery")
+
+
+@pytest.fixture
+def base():
+    labels = np.zeros(SHAPE, np.uint16)
+    labels[0, 5:20, 5:20] = 700
+    labels[1, 30:50, 5:20] = 701
+    return labels
+
+
+def change_base(folder, base):
+    """Work on labels that others have made; return them, and what has been left."""
+    lost, labels = new_recovery("cells", SHAPE, folder), base.copy()
+    store = lost.begin("mine")
+    store.apply(commit(labels, 702, y=10, x=10, plane=(0,), overlap="replace"), labels)
+    mask = Mask.from_array(np.ones((20, 15), bool), 30, 5)
+    store.apply(Change(edit=plan_removal(labels, mask, 701, plane=(1,))), labels)
+    undone = store.apply(commit(labels, 703, y=40, x=40, plane=(0,)), labels)
+    store.apply(undone.inverse(), labels)
+    lost.release()
+    return labels, find_recovery("cells", SHAPE, folder)
+
+
+def test_changes_of_labels_that_held_something_are_made_again_over_them(folder, base):
+    labels, found = change_base(folder, base)
+    assert (found.over, found.n_objects) == ("mine", 3)  # 700 is smaller, 701 gone, 702 new
+    again = base.copy()
+    store = found.apply(again, is_over=True)
+    np.testing.assert_array_equal(again, labels)
+    store.apply(commit(again, 704, y=40, x=40, plane=(0,)), again)
+    found.release()
+    third = find_recovery("cells", SHAPE, folder)
+    assert third.n_objects == 4
+    other = base.copy()
+    third.apply(other, is_over=True)
+    np.testing.assert_array_equal(other, again)
+
+
+def test_what_is_there_by_now_is_left_alone(folder, base):
+    labels, found = change_base(folder, base)
+    other = base.copy()
+    other[0, 12:15, 10:30] = 900
+    painted = other == 900
+    found.apply(other, is_over=True)
+    assert (other[painted] == 900).all()
+    np.testing.assert_array_equal(other[~painted], labels[~painted])
+
+
+def test_pixels_that_are_changed_already_stay_so(folder, base):
+    """As in a memory map, which has outlived the process."""
+    labels, found = change_base(folder, base)
+    again = labels.copy()
+    found.apply(again, is_over=True)
+    np.testing.assert_array_equal(again, labels)
+
+
+def test_without_the_labels_the_new_objects_are_made_in_empty_ones(folder, base):
+    labels, found = change_base(folder, base)
+    empty = np.zeros(SHAPE, np.uint16)
+    found.apply(empty)
+    assert np.unique(empty).tolist() == [0, 702]
+    np.testing.assert_array_equal(empty == 702, labels == 702)
+
+
+def test_labels_of_which_something_was_only_removed_are_offered_too(folder, base):
+    lost, labels = new_recovery("cells", SHAPE, folder), base.copy()
+    mask = Mask.from_array(np.ones((20, 15), bool), 30, 5)
+    change = Change(edit=plan_removal(labels, mask, 701, plane=(1,)))
+    lost.begin("mine").apply(change, labels)
+    lost.release()
+    assert find_recovery("cells", SHAPE, folder).n_objects == 1

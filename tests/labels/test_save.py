@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_sam.labels import create_labels
+from napari_sam.labels.block_mode import mode_2x2
 from napari_sam.labels.chunks import stored_chunks
 from napari_sam.labels.copy_chunks import iter_copied
-from napari_sam.labels.pyramid import mode_2x2
 from napari_sam.labels.save import SavedLabels, open_saved, save_labels
 from napari_sam.labels.store import ObjectStore
 

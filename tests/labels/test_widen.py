@@ -47,7 +47,7 @@ def test_arrays_in_memory_get_wider():
 
 def test_arrays_on_a_disk_are_not_moved_into_memory(tmp_path):
     array = zarr.create_array(tmp_path / "a.zarr", shape=(90, 100), dtype="uint8")
-    with pytest.raises(ValueError, match="save them as new labels"):
+    with pytest.raises(ValueError, match="Save them elsewhere"):
         list(widen_arrays([array]))
 
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from napari_sam.labels.array import LabelsArray
 from napari_sam.labels.edit import Edit
 from napari_sam.labels.objects import ObjectRecord, ObjectTable
+from napari_sam.labels.packed_edit import PackedEdit
+
+
+@dataclass(frozen=True, eq=False)
+class PackedChange:
+    """A change in little memory: its pixels apart from the rest."""
+
+    rest: Change
+    edit: PackedEdit | None
+
+    def unpack(self) -> Change:
+        """Return the change."""
+        return replace(self.rest, edit=None if self.edit is None else self.edit.unpack())
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +47,11 @@ class Change:
         replaced too.
         """
         return Change(self.put, self.drop, self.edit.inverse() if self.edit else None)
+
+    def packed(self) -> PackedChange:
+        """Return the same in little memory."""
+        edit = None if self.edit is None else PackedEdit.of(self.edit)
+        return PackedChange(replace(self, edit=None), edit)
 
     def possible(self, table: ObjectTable, labels: LabelsArray) -> Change:
         """Return what can be done of it with labels as they are now, naming all that goes."""

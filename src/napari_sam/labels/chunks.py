@@ -7,9 +7,16 @@ from typing import Any
 import zarr
 from zarr.core.sync import sync
 
+from napari_sam.labels.array import LabelsArray
 
-def storage_shape(array: zarr.Array[Any]) -> tuple[int, ...]:
-    """Return the shape of what the array stores under one key: a shard, or else a chunk."""
+
+def storage_shape(array: LabelsArray) -> tuple[int, ...]:
+    """Return the shape of what the array stores under one key: a shard, or else a chunk.
+
+    Of an array in memory: a plane.
+    """
+    if not isinstance(array, zarr.Array):
+        return (1,) * (len(array.shape) - 2) + tuple(array.shape[-2:])
     return array.shards or array.chunks
 
 

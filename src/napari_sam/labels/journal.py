@@ -23,6 +23,10 @@ SPARE_LINES = 1000
 FIRST = first_line({})
 """The first line of a journal that says nothing else of its labels."""
 
+OVER = "over"
+"""In the first line: the name of labels that hold more than the journal tells of. Its changes tell
+also what the pixels held before, so that they can be made again in such labels only."""
+
 
 class ObjectJournal:
     """An append-only file of changes: JSON lines, one for each, and one when its pixels are there.
@@ -40,12 +44,15 @@ class ObjectJournal:
         Lines that it had then.
     """
 
-    def __init__(self, path: Path, table: ObjectTable, file: GrowingFile, first: bytes) -> None:
+    def __init__(
+        self, path: Path, table: ObjectTable, file: GrowingFile, about: Mapping[str, Any]
+    ) -> None:
         self.path = path
         self.table = table
         self.n_lines = 0
         self._file = file
-        self._first = first
+        self._first = first_line(about)
+        self._keeps_before = OVER in about
         self._last_start = file.size
 
     @classmethod
@@ -97,11 +104,23 @@ class ObjectJournal:
         OSError
             When the first change comes, if there is a file by then.
         """
-        return cls(Path(path), ObjectTable(), GrowingFile(Path(path), 0), first_line(about or {}))
+        return cls(Path(path), ObjectTable(), GrowingFile(Path(path), 0), about or {})
 
     @classmethod
-    def replay(cls, path: str | os.PathLike[str], labels: LabelsArray) -> ObjectJournal:
+    def replay(
+        cls, path: str | os.PathLike[str], labels: LabelsArray, *, is_over: bool = False
+    ) -> ObjectJournal:
         """Make all changes of a journal again in labels that were lost with their process.
+
+        Parameters
+        ----------
+        path : path
+            Of the journal.
+        labels : LabelsArray
+            Changed in place.
+        is_over : bool
+            Whether there is something in the labels already: then only pixels are changed that hold
+            what they held before.
 
         Raises
         ------
@@ -110,7 +129,7 @@ class ObjectJournal:
         """
         for _, entry in iter_entries(Path(path)):
             if entry.patch is not None:
-                entry.patch.write(labels)
+                (entry.patch.write_over if is_over else entry.patch.write)(labels)
         return cls._read(Path(path))[0]
 
     def append(self, change: Change) -> None:
@@ -121,7 +140,7 @@ class ObjectJournal:
         OSError
             If it cannot be noted; then it must not be made.
         """
-        line = Entry.of(change).to_line()
+        line = Entry.of(change, keeps_before=self._keeps_before).to_line()
         start = self._file.size
         self._file.append(line if start else self._first + line, is_synced=True)
         self._last_start = start
@@ -155,7 +174,7 @@ class ObjectJournal:
                 entry.change_table(table)
                 unconfirmed = entry.patch
                 n_lines += 1
-        journal = cls(path, table, GrowingFile(path, size), first_line(about))
+        journal = cls(path, table, GrowingFile(path, size), about)
         journal.n_lines = n_lines
         return journal, unconfirmed
 

@@ -47,10 +47,10 @@ class Entry:
     is_confirmation: bool = False
 
     @classmethod
-    def of(cls, change: Change) -> Entry:
-        """Return what is to be noted of a change."""
+    def of(cls, change: Change, *, keeps_before: bool = False) -> Entry:
+        """Return what is to be noted of a change; maybe also what the pixels held before."""
         drop = tuple(record.key for record in change.drop)
-        patch = None if change.edit is None else Patch.of(change.edit)
+        patch = None if change.edit is None else Patch.of(change.edit, keeps_before=keeps_before)
         return cls(drop, change.put, patch)
 
     def change_table(self, table: ObjectTable) -> None:

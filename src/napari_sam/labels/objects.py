@@ -119,6 +119,11 @@ class ObjectTable:
     def __iter__(self) -> Iterator[ObjectRecord]:
         return iter(self._records.values())
 
+    @property
+    def labels(self) -> set[int]:
+        """The numbers of the objects."""
+        return {label for label, _ in self._records}
+
     def get(self, label: int, plane: tuple[int, ...]) -> ObjectRecord | None:
         """Return the record of an object on a plane, if there is one."""
         return self._records.get((label, plane))

@@ -30,10 +30,12 @@ def create_labels(
     *,
     axes: str | None = None,
     scale: Sequence[float] | None = None,
+    origin: Sequence[float] | None = None,
     units: Sequence[str | None] | None = None,
     dtype: DTypeLike = "uint16",
     chunks: Sequence[int] | None = None,
     shards: Sequence[int] | None = None,
+    n_levels: int = 1,
 ) -> LabelsPyramid:
     """Make an empty OME-Zarr 0.5 label image. What is never written takes no space.
 
@@ -48,6 +50,8 @@ def create_labels(
         A letter per axis, in the order of "tczyx". Default: the last letters, "yx" or "zyx".
     scale : sequence of float, optional
         Size of a pixel along each axis, in `units`. Default: 1.
+    origin : sequence of float, optional
+        Center of the first pixel along each axis, in `units`. Default: 0.
     units : sequence of str or None, optional
         Names as OME-Zarr has them, such as "micrometer" or "second"; None where there is none.
     dtype : dtype
@@ -57,6 +61,8 @@ def create_labels(
     shards : sequence of int, optional
         Shape of what is stored in one file, a multiple of `chunks`: then large labels are fewer
         files, and writing less than a shard rewrites all of it. Default: a file for each chunk.
+    n_levels : int
+        At least so many levels; by default as many as it takes until a plane fits into one chunk.
 
     Returns
     -------
@@ -74,9 +80,10 @@ def create_labels(
     shape = tuple(int(n) for n in shape)
     axes = "tczyx"[-len(shape) :] if axes is None else axes
     scale = (1.0,) * len(shape) if scale is None else tuple(float(s) for s in scale)
+    origin = (0.0,) * len(shape) if origin is None else tuple(float(start) for start in origin)
     units = (None,) * len(shape) if units is None else tuple(units)
     chunks = (1,) * (len(shape) - 2) + (CHUNK_SIDE,) * 2 if chunks is None else tuple(chunks)
-    _check_layout(shape, axes, scale, units, chunks)
+    _check_layout(shape, axes, scale, origin, units, chunks)
     if shards is not None and any(n % side for n, side in zip(shards, chunks, strict=True)):
         raise ValueError(f"The shards {tuple(shards)} are no multiple of the chunks {chunks}.")
     if np.dtype(dtype).kind not in "iu":
@@ -84,8 +91,8 @@ def create_labels(
     if path.exists():
         raise FileExistsError(f"{path} exists; open it with open_labels, or choose another path.")
 
-    shapes = _level_shapes(shape, chunks)
-    metadata = _metadata(path.stem, axes, scale, units, n_levels=len(shapes))
+    shapes = _level_shapes(shape, chunks, n_levels)
+    metadata = _metadata(path.stem, axes, scale, origin, units, n_levels=len(shapes))
     group = zarr.create_group(store=path, zarr_format=3, attributes={"ome": metadata})
     levels = tuple(
         group.create_array(
@@ -135,6 +142,7 @@ def _check_layout(
     shape: tuple[int, ...],
     axes: str,
     scale: tuple[float, ...],
+    origin: tuple[float, ...],
     units: tuple[str | None, ...],
     chunks: tuple[int, ...],
 ) -> None:
@@ -144,7 +152,8 @@ def _check_layout(
         raise ValueError(
             f"The axes are {axes!r}; expected letters of 'tczyx' in that order, ending in 'yx'."
         )
-    for name, values in {"axes": axes, "scale": scale, "units": units, "chunks": chunks}.items():
+    told = {"axes": axes, "scale": scale, "origin": origin, "units": units, "chunks": chunks}
+    for name, values in told.items():
         if len(values) != len(shape):
             raise ValueError(
                 f"The shape {shape} has {len(shape)} axes, and {name} has {len(values)} entries: "
@@ -156,28 +165,38 @@ def _check_layout(
         raise ValueError(f"The chunks are {chunks}; expected at least 1 along each axis.")
 
 
-def _level_shapes(shape: tuple[int, ...], chunks: tuple[int, ...]) -> list[tuple[int, ...]]:
+def _level_shapes(
+    shape: tuple[int, ...], chunks: tuple[int, ...], n_levels: int
+) -> list[tuple[int, ...]]:
     """Return the shapes of all levels; the coarsest plane fits into one chunk."""
     shapes = [shape]
-    while any(n > side for n, side in zip(shapes[-1][-2:], chunks[-2:], strict=True)):
+    while len(shapes) < n_levels or any(
+        n > side for n, side in zip(shapes[-1][-2:], chunks[-2:], strict=True)
+    ):
         shapes.append(half_shape(shapes[-1]))
     return shapes
 
 
 def _metadata(
-    name: str, axes: str, scale: tuple[float, ...], units: tuple[str | None, ...], n_levels: int
+    name: str,
+    axes: str,
+    scale: tuple[float, ...],
+    origin: tuple[float, ...],
+    units: tuple[str | None, ...],
+    n_levels: int,
 ) -> dict[str, Any]:
     """Return the attribute ``ome`` of the group."""
     datasets = []
     for level in range(n_levels):
         factors = np.array([2**level if axis in "yx" else 1 for axis in axes])
+        # The center of a coarse pixel is that of the block of pixels below it.
+        first = np.array(origin) + (factors - 1) / 2 * scale
         datasets.append(
             {
                 "path": str(level),
                 "coordinateTransformations": [
                     {"type": "scale", "scale": (factors * scale).tolist()},
-                    # The center of a coarse pixel is that of the block of pixels below it.
-                    {"type": "translation", "translation": ((factors - 1) / 2 * scale).tolist()},
+                    {"type": "translation", "translation": first.tolist()},
                 ],
             }
         )

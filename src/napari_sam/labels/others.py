@@ -43,6 +43,9 @@ class Others:
         return np.where((block > 0) & (block != self.own), block, 0)
 
     def at(self, plane: tuple[int, ...], y: float, x: float) -> int:
-        """Return which other lies at a point, 0 if none does."""
+        """Return which other lies at a point, 0 if none does, as beside the labels."""
         row, column = int(np.floor(y + 0.5)), int(np.floor(x + 0.5))
+        height, width = self.labels.shape[-2:]
+        if not (0 <= row < height and 0 <= column < width):
+            return 0
         return int(self.read(plane, (row, column, row + 1, column + 1))[0, 0])

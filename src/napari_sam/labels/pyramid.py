@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,12 @@ import zarr
 from numpy.typing import NDArray
 
 from napari_sam.labels.chunks import chunk_region, storage_shape, stored_chunks
-
-BAND_ROWS = 256
-"""Rows of a coarser level that are made at a time, from a row of chunks."""
+from napari_sam.labels.levels import coarse_region, cut, level_factors, make_part, update_levels
 
 
 @dataclass(frozen=True)
 class LabelsPyramid:
-    """The levels of one label image, each half as high and wide as the one before.
+    """The levels of one label image, each smaller than the one before by whole numbers.
 
     What is written into the pyramid itself, as into an array, is there in all levels. Or write into
     `data`, then `update` the region that was written.
@@ -71,19 +69,17 @@ class LabelsPyramid:
         Raises
         ------
         ValueError
-            If a level is not half as high and wide as the one before. Nothing is written.
+            If a level is not smaller than the one before by whole numbers. Nothing is written.
         """
-        for fine, coarse in itertools.pairwise(self.levels):
-            _check_half(fine, coarse)
-        changed = None if region is None else _as_slices(region, self.data.shape)
-        for fine, coarse in itertools.pairwise(self.levels):
-            if changed is None:
-                parts = _stored_parts(fine, coarse)
-            else:
-                changed = _halved(changed, coarse.shape)
-                parts = _chunk_parts(changed, storage_shape(coarse))
-            for part in parts:
-                _make_coarse(fine, coarse, part)
+        if region is not None:
+            update_levels(self.levels, region)
+            return
+        pairs = list(itertools.pairwise(self.levels))
+        for fine, coarse in pairs:
+            level_factors(fine.shape, coarse.shape)
+        for fine, coarse in pairs:
+            for index in sorted(stored_chunks(coarse) | _stored_indices(fine, coarse)):
+                make_part(fine, coarse, chunk_region(coarse, index))
 
     def stored_parts(self, level: int) -> list[tuple[int, ...]]:
         """Return the chunks (or shards) of a level that the one before has something for."""
@@ -93,22 +89,7 @@ class LabelsPyramid:
     def update_part(self, level: int, index: tuple[int, ...]) -> None:
         """Make one chunk (or shard) of a level again, from the level before."""
         fine, coarse = self.levels[level - 1], self.levels[level]
-        _make_coarse(fine, coarse, chunk_region(coarse, index))
-
-
-def mode_2x2(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return the most frequent label of each 2 x 2 block of the last two axes.
-
-    Of labels that are equally frequent, the first in reading order. An odd last row or column
-    counts twice.
-    """
-    odd = [(0, n % 2) for n in labels.shape[-2:]]
-    labels = np.pad(labels, [(0, 0)] * (labels.ndim - 2) + odd, mode="edge")
-    a, b = labels[..., ::2, ::2], labels[..., ::2, 1::2]
-    c, d = labels[..., 1::2, ::2], labels[..., 1::2, 1::2]
-    a_is_mode = (a == b) | (a == c) | (a == d)
-    b_is_mode = (b == c) | (b == d)
-    return np.where(a_is_mode, a, np.where(b_is_mode, b, np.where(c == d, c, a)))
+        make_part(fine, coarse, chunk_region(coarse, index))
 
 
 def half_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -117,79 +98,11 @@ def half_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*leading, -(-height // 2), -(-width // 2))
 
 
-Region = tuple[slice, ...]
-
-
-def _as_slices(region: Sequence[int | slice], shape: tuple[int, ...]) -> Region:
-    """Return a region without integers and open ends."""
-    return tuple(
-        slice(*i.indices(n)[:2]) if isinstance(i, slice) else slice(i, i + 1)
-        for i, n in zip(region, shape, strict=True)
-    )
-
-
-def _make_coarse(fine: zarr.Array[Any], coarse: zarr.Array[Any], part: Region) -> None:
-    """Make a part of the coarser level, a few rows at a time, and write it at once."""
-    *leading, rows, columns = part
-    bands = [
-        (*leading, slice(start, min(start + BAND_ROWS, rows.stop)), columns)
-        for start in range(rows.start, rows.stop, BAND_ROWS)
-    ]
-    made = [mode_2x2(np.asarray(fine[_doubled(band, fine.shape)])) for band in bands]
-    coarse[part] = np.concatenate(made, axis=-2)
-
-
-def _stored_parts(fine: zarr.Array[Any], coarse: zarr.Array[Any]) -> Iterator[Region]:
-    """Yield the chunks of `coarse` that are stored, or lie over a stored one of `fine`."""
-    for index in sorted(stored_chunks(coarse) | _stored_indices(fine, coarse)):
-        yield chunk_region(coarse, index)
-
-
 def _stored_indices(fine: zarr.Array[Any], coarse: zarr.Array[Any]) -> set[tuple[int, ...]]:
     """Return the chunks of `coarse` that lie over a stored one of `fine`."""
-    chunk = storage_shape(coarse)
+    factors, chunk = level_factors(fine.shape, coarse.shape), storage_shape(coarse)
     return {
         tuple(s.start // side for s, side in zip(part, chunk, strict=True))
         for index in stored_chunks(fine)
-        for part in _chunk_parts(_halved(chunk_region(fine, index), coarse.shape), chunk)
+        for part in cut(coarse_region(chunk_region(fine, index), factors, coarse.shape), chunk)
     }
-
-
-def _chunk_parts(region: Region, chunk: tuple[int, ...]) -> Iterator[Region]:
-    """Cut a region along the borders of chunks."""
-    parts_by_axis = [
-        [
-            slice(max(s.start, i * side), min(s.stop, (i + 1) * side))
-            for i in range(s.start // side, -(-s.stop // side))
-        ]
-        for s, side in zip(region, chunk, strict=True)
-    ]
-    yield from itertools.product(*parts_by_axis)
-
-
-def _halved(region: Region, coarse_shape: tuple[int, ...]) -> Region:
-    """Return the region of the coarser level that depends on a region of the finer one."""
-    rows_and_columns = (
-        slice(s.start // 2, min(-(-s.stop // 2), n))
-        for s, n in zip(region[-2:], coarse_shape[-2:], strict=True)
-    )
-    return (*region[:-2], *rows_and_columns)
-
-
-def _doubled(region: Region, fine_shape: tuple[int, ...]) -> Region:
-    """Return the region of the finer level that a region of the coarser one is made of."""
-    rows_and_columns = (
-        slice(2 * s.start, min(2 * s.stop, n))
-        for s, n in zip(region[-2:], fine_shape[-2:], strict=True)
-    )
-    return (*region[:-2], *rows_and_columns)
-
-
-def _check_half(fine: zarr.Array[Any], coarse: zarr.Array[Any]) -> None:
-    *leading, height, width = fine.shape
-    rounded_down = (*leading, height // 2, width // 2)
-    if coarse.shape not in (half_shape(fine.shape), rounded_down):
-        raise ValueError(
-            f"The level {coarse.path!r} has shape {coarse.shape} and the one before "
-            f"{fine.shape}; expected half the rows and columns, {half_shape(fine.shape)}."
-        )

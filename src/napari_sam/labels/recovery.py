@@ -1,4 +1,7 @@
-"""Labels in memory, made again after their process has died."""
+"""Journals in the user's own folder, of labels that have no folder which they could lie in.
+
+Those of labels in memory make the labels again after their process has died.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import hashlib
 import os
 import time
 import uuid
+from collections import Counter
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +20,8 @@ from platformdirs import user_state_path
 
 from napari_sam.labels.array import LabelsArray, check_labels
 from napari_sam.labels.growing_file import explained
-from napari_sam.labels.journal import ObjectJournal
-from napari_sam.labels.journal_entry import iter_entries
+from napari_sam.labels.journal import OVER, ObjectJournal
+from napari_sam.labels.journal_entry import iter_entries, read_about
 from napari_sam.labels.objects import ObjectTable
 from napari_sam.labels.store import ObjectStore
 
@@ -29,7 +33,7 @@ MAX_BYTES = 10**9
 
 
 class Recovery:
-    """The journal of labels that are only in memory, held by this process.
+    """A journal in the user's own folder, held by this process.
 
     Keep it as long as the labels are in use: until then, and while this process lives, nobody else
     finds the journal.
@@ -45,8 +49,11 @@ class Recovery:
 
     Attributes
     ----------
+    over : str or None
+        Name of the labels that the changes were made in, if these held something before.
     n_objects : int
-        Records that can be made again.
+        Objects that are recorded; and where the labels held something before, all that have been
+        made, removed, or become larger or smaller.
     highest : int
         Highest number among the pixels; the labels must be of a type that holds it.
     when : datetime or None
@@ -56,19 +63,42 @@ class Recovery:
     def __init__(self, path: Path, lock: FileLock, shape: tuple[int, ...]) -> None:
         self.path = path
         self.shape = shape
+        self.over: str | None = None
         self.n_objects = self.highest = 0
         self.when: datetime | None = None
         self._lock = lock
-        if path.exists():
-            self._look_through()
 
-    def begin(self) -> ObjectStore:
-        """Return a store for new, empty labels."""
-        about = {"shape": list(self.shape)}
+    def begin(self, over: str | None = None) -> ObjectStore:
+        """Return a store for new labels, empty, or with what others have put into them.
+
+        Parameters
+        ----------
+        over : str, optional
+            Name of the labels, if they are not empty.
+        """
+        about = {"shape": list(self.shape)} | ({} if over is None else {OVER: over})
         return ObjectStore(journal=ObjectJournal.begin(self.path, about=about))
 
-    def apply(self, labels: LabelsArray) -> ObjectStore:
-        """Make all objects again in new, empty labels; the store goes on with the same journal.
+    def open(self, labels: LabelsArray) -> ObjectStore:
+        """Return a store for labels that outlast the process; see `ObjectJournal.open`.
+
+        A journal that cannot be read is put aside, and another one begun.
+        """
+        try:
+            return ObjectStore(journal=ObjectJournal.open(self.path, labels))
+        except ValueError:
+            self.path.rename(self.path.with_name(f"{self.path.stem}-{uuid.uuid4().hex}.jsonl"))
+            return self.begin()
+
+    def apply(self, labels: LabelsArray, *, is_over: bool = False) -> ObjectStore:
+        """Make all changes again; the store goes on with the same journal.
+
+        Parameters
+        ----------
+        labels : LabelsArray
+            New and empty.
+        is_over : bool
+            They hold something: only pixels are changed that hold what they held before.
 
         Raises
         ------
@@ -78,6 +108,11 @@ class Recovery:
             If the labels are none, have another shape, or a type that does not hold the numbers.
             Nothing is written.
         """
+        self.check(labels)
+        return ObjectStore(journal=ObjectJournal.replay(self.path, labels, is_over=is_over))
+
+    def check(self, labels: LabelsArray) -> None:
+        """Refuse labels in which the changes cannot be made again; see `apply`."""
         check_labels(labels)
         if tuple(labels.shape) != self.shape:
             raise ValueError(
@@ -89,7 +124,6 @@ class Recovery:
                 f"The labels are {labels.dtype}, but numbers up to {self.highest} are to be "
                 "recovered; make labels of a wider type, such as uint32."
             )
-        return ObjectStore(journal=ObjectJournal.replay(self.path, labels))
 
     def discard(self) -> None:
         """Remove the journal: its labels are saved, or nobody wants them any more."""
@@ -99,13 +133,23 @@ class Recovery:
         """Let go of the journal, and leave it for later."""
         self._lock.release()
 
-    def _look_through(self) -> None:
-        table = ObjectTable()
+    def look_through(self) -> None:
+        """Find out what can be made again.
+
+        Raises
+        ------
+        OSError, ValueError
+            If the journal cannot be read.
+        """
+        table, growth = ObjectTable(), Counter[int]()
         for _, entry in iter_entries(self.path):
             entry.change_table(table)
             if entry.patch is not None:
                 self.highest = max(self.highest, int(entry.patch.values.max(initial=0)))
-        self.n_objects = len(table)
+                growth.update(entry.patch.growth())
+        self.over = read_about(self.path).get(OVER)
+        grown = {label for label, n_pixels in growth.items() if n_pixels and label}
+        self.n_objects = len(table) if self.over is None else len(grown | table.labels)
         self.when = datetime.fromtimestamp(self.path.stat().st_mtime).astimezone()
 
 
@@ -133,14 +177,27 @@ def new_recovery(
     OSError
         If the folder cannot be made or written.
     """
-    folder = default_folder() if folder is None else Path(folder)
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove_old(folder)
-        path = folder / f"{_key(image_identity, shape)}-{uuid.uuid4().hex}.jsonl"
-        lock = _lock_of(path)
-        lock.acquire(timeout=0)
-    return Recovery(path, lock, tuple(shape))
+    return _hold(f"{_key(image_identity, shape)}-{uuid.uuid4().hex}", shape, folder)
+
+
+def hold_recovery(
+    place: str, shape: tuple[int, ...], folder: str | os.PathLike[str] | None = None
+) -> Recovery:
+    """Return the one journal of labels that lie on a disk, but not in a folder of ours.
+
+    Parameters
+    ----------
+    place : str
+        Where they lie.
+    shape, folder
+        As in `new_recovery`.
+
+    Raises
+    ------
+    OSError
+        As `new_recovery`; also if another process holds it.
+    """
+    return _hold(_key(place, shape), shape, folder)
 
 
 def find_recovery(
@@ -165,6 +222,7 @@ def find_recovery(
             continue
         try:
             recovery = Recovery(path, lock, tuple(shape))
+            recovery.look_through()
         except (OSError, ValueError):  # of another version: kept until it is old
             lock.release()
             continue
@@ -172,6 +230,16 @@ def find_recovery(
             return recovery
         recovery.discard()
     return None
+
+
+def _hold(name: str, shape: tuple[int, ...], folder: str | os.PathLike[str] | None) -> Recovery:
+    folder = default_folder() if folder is None else Path(folder)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_old(folder)
+        lock = _lock_of(path := folder / f"{name}.jsonl")
+        lock.acquire(timeout=0)
+    return Recovery(path, lock, tuple(shape))
 
 
 def _key(image_identity: str, shape: tuple[int, ...]) -> str:

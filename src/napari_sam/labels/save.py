@@ -15,6 +15,7 @@ from napari_sam.labels.array import LabelsArray, check_labels
 from napari_sam.labels.copy_chunks import iter_copied
 from napari_sam.labels.export.new_file import new_file
 from napari_sam.labels.journal import ObjectJournal, write_journal
+from napari_sam.labels.levels import check_levels
 from napari_sam.labels.objects import ObjectTable
 from napari_sam.labels.ome_zarr import JOURNAL, create_labels, list_in_parent, open_labels
 from napari_sam.labels.pyramid import LabelsPyramid
@@ -50,6 +51,7 @@ def save_labels(
     units: Sequence[str | None] | None = None,
     table: ObjectTable | None = None,
     dtype: DTypeLike | None = None,
+    n_levels: int = 1,
 ) -> Iterator[str | SavedLabels]:
     """Write labels into new OME-Zarr labels; yield what is being done, and then the new labels.
 
@@ -62,7 +64,7 @@ def save_labels(
         (…, rows, columns) integers. Of the levels of a pyramid, the finest is read.
     path : path
         What is made; see `create_labels`.
-    axes, scale, units
+    axes, scale, units, n_levels
         See `create_labels`.
     table : ObjectTable, optional
         The records of the objects.
@@ -79,11 +81,12 @@ def save_labels(
     path = Path(path)
     finest: LabelsArray = labels[0] if isinstance(labels, Sequence) else labels
     check_labels(finest)
-    layout: dict[str, Any] = {"axes": axes, "scale": scale, "units": units}
+    layout: dict[str, Any] = {"axes": axes, "scale": scale, "units": units, "n_levels": n_levels}
     if path.parent.name == "labels" and (path.parent.parent / "zarr.json").is_file():
         path.parent.mkdir(exist_ok=True)  # of an image that has no labels yet
     with new_file(path) as unfinished:
-        pyramid = create_labels(unfinished, finest.shape, dtype=dtype or finest.dtype, **layout)
+        dtype = dtype or finest.dtype
+        pyramid = create_labels(unfinished, finest.shape, dtype=dtype, **layout)
         yield from _iter_filled(pyramid, finest)
         if table is not None and len(table):
             write_journal(unfinished / pyramid.data.path / JOURNAL, table)
@@ -103,7 +106,8 @@ def open_saved(path: str | os.PathLike[str]) -> SavedLabels:
     OSError
         If they cannot be read or written.
     ValueError
-        If they are no OME-Zarr 0.5 labels, or the journal in them cannot be read.
+        If they are no OME-Zarr 0.5 labels, their coarser levels cannot be kept in step, or the
+        journal in them cannot be read.
     """
     path = Path(path)
     if not path.exists():
@@ -113,6 +117,7 @@ def open_saved(path: str | os.PathLike[str]) -> SavedLabels:
     except (ContainsArrayError, FileExistsError, FileNotFoundError) as error:
         raise ValueError(f"{path} is no zarr group; expected OME-Zarr 0.5 labels.") from error
     check_labels(pyramid.data)
+    check_levels(pyramid.levels)
     folder = path / pyramid.data.path
     if not os.access(folder, os.W_OK):
         raise PermissionError(

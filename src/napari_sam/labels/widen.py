@@ -112,7 +112,8 @@ def widen_saved(
 def _empty_like(level: zarr.Array[Any], dtype: np.dtype[Any]) -> zarr.Array[Any]:
     if not isinstance(level.store, MemoryStore):
         raise ValueError(
-            f"The labels lie in {level.store}; save them as new labels, and choose a wider type."
+            f"The labels lie in {level.store_path}, and are not ours to replace. Save them "
+            "elsewhere (Save labels …); what is saved can be widened."
         )
     layout: dict[str, Any] = {"shape": level.shape, "chunks": level.chunks, "shards": level.shards}
     return zarr.create_array({}, dtype=dtype, fill_value=0, **layout)

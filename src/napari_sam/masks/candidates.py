@@ -29,12 +29,16 @@ class Candidates(Sequence[Mask]):
     is_tentative : bool
         Whether another window might show the object better: it is cut by this one, or seen at a
         scale that does not suit it.
+    left_out : tuple of float, optional
+        Steps of windows that would have been looked through, had they been encoded; None: what is
+        encoded made no difference.
     """
 
     masks: tuple[Mask, ...]
     window: Window | None = None
     note: str = ""
     is_tentative: bool = False
+    left_out: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         masks: Iterable[Mask] = self.masks
