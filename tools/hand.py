@@ -63,6 +63,12 @@ class Hand:
             if type(widget).__name__.startswith("CanvasBackend")
         )
 
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Where the canvas begins in its window, (x, y)."""
+        corner = self._canvas.mapTo(self._canvas.window(), QPoint())
+        return corner.x(), corner.y()
+
     def at(self, place: Place) -> QPoint:
         """Return where on the canvas a place of the image is."""
         size = np.array([self._canvas.height(), self._canvas.width()])
@@ -90,6 +96,7 @@ class Hand:
         """Move the mouse there, and press and release the left button twice."""
         self.click(place)
         QTest.mouseDClick(self._canvas, LEFT, PLAIN, self.at(place))
+        QTest.mouseRelease(self._canvas, LEFT, PLAIN, self.at(place))
         wait(self._pause)
 
     @contextmanager

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gc
 import threading
+import warnings
 import weakref
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from napari_sam.model import memory
 from napari_sam.widgets.ahead import Ahead
 from napari_sam.widgets.session import session as session_of
+
+from .slow_discs import SlowDiscs
 
 PATIENCE_MS = 30_000  # a busy machine is no failure
 
@@ -137,7 +141,7 @@ def test_another_model_begins_only_when_asked(ahead, session, qtbot, model):
 
 
 def test_a_model_that_does_not_open_is_told(ahead, session, qtbot, monkeypatch):
-    def fail(name):
+    def fail(name, **options):
         raise ValueError("The weights are damaged.")
 
     monkeypatch.setattr("napari_sam.model.load_model", fail, raising=False)
@@ -190,3 +194,42 @@ def test_it_goes_on_when_features_are_kept_elsewhere(ahead, session, qtbot, tmp_
     session.store = tmp_path / "second.zarr"
     wait_for_rest(ahead, qtbot)
     assert (ahead.embeddings.encoded_tiles(0) == 2).all()
+
+
+def warn_of_memory():
+    """Warn as `move_to_cpu` does, from its file."""
+    warnings.warn_explicit("cuda has not enough free memory.", UserWarning, memory.__file__, 1)
+
+
+def test_what_the_encoder_warns_of_ahead_is_told(ahead, session, qtbot, model, monkeypatch):
+    warnings.simplefilter("always")
+    encode = model.encode
+    monkeypatch.setattr(model, "encode", lambda windows: (warn_of_memory(), encode(windows))[1])
+    ahead.begin()
+    qtbot.waitUntil(lambda: "not enough free memory" in session.notes, timeout=PATIENCE_MS)
+    wait_for_rest(ahead, qtbot)
+    assert session.notes.count("not enough free memory") == 1
+
+
+def test_why_nothing_can_be_encoded_ahead_is_told(ahead, session, qtbot, model, monkeypatch):
+    def fail(windows):
+        raise MemoryError("This computer has not enough free memory for the model.")
+
+    monkeypatch.setattr(model, "encode", fail)
+    ahead.begin()
+    qtbot.waitUntil(lambda: bool(ahead.state and ahead.state.error), timeout=PATIENCE_MS)
+    assert "not enough free memory" in ahead.state.error
+
+
+def test_switched_off_it_stops_in_the_middle_of_a_tile(session, viewer, qtbot):
+    model = SlowDiscs()
+    session.model = model
+    ahead = Ahead(session)
+    ahead.join("a dock")
+    with model.held_up():
+        ahead.begin()
+        qtbot.waitUntil(lambda: model.n_begun == 1, timeout=PATIENCE_MS)
+        ahead.is_on = False
+        qtbot.waitUntil(lambda: model.n_given_up == 1, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: ahead.state.window is None, timeout=PATIENCE_MS)
+    ahead.leave("a dock")

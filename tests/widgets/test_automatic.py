@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import threading
 import weakref
 
@@ -26,6 +27,7 @@ from napari_sam.widgets.sentences import Sentences
 from napari_sam.widgets.session import scene
 
 from .bright_discs import PixelModel, draw_discs, find_discs, spread
+from .replay import assert_same, carry_out
 
 PATIENCE_MS = 60_000  # a busy machine is no failure
 LEFT = Qt.MouseButton.LeftButton
@@ -154,7 +156,7 @@ def test_the_stack_goes_to_a_file_and_what_is_there_stays(window, open_dock, qtb
     slider.setValue(slider.minimum())
     part = widget.findChild(AutomaticApply)
     part._use_out(tmp_path / "out.zarr")
-    part._scope.setCurrentIndex(part._scope.findData("stack"))
+    part._scope.setCurrentIndex(part._scope.findData("z"))
     qtbot.waitUntil(lambda: "2 tiles" in "".join(said(widget)), timeout=PATIENCE_MS)
     apply(widget, qtbot)
     (layer,) = (layer for layer in window.layers if layer.name == "discs objects")
@@ -167,6 +169,50 @@ def test_the_stack_goes_to_a_file_and_what_is_there_stays(window, open_dock, qtb
     assert tuple(layer.scale) == (1, 2, 2)
     assert str(tmp_path / "out.zarr") in said(widget)[-1]
     assert zarr.open_group(tmp_path / "out.zarr", mode="r")
+
+
+@pytest.mark.parametrize(
+    ("names", "shape"), [(None, (2, 3, 4)), (("z", "c", "y", "x"), (4, 3))], ids=["tcz", "zc"]
+)
+def test_all_planes_of_one_channel(window, open_dock, qtbot, tmp_path, names, shape):
+    plane = draw_discs(SHAPE, spread(SHAPE, N_DISCS))
+    window.layers.clear()
+    several = np.broadcast_to(plane, (*shape, *SHAPE)).copy()
+    several[(0,) * len(shape)] = 0
+    image = window.add_image(several, name="many", axis_labels=names)
+    window.dims.set_point(range(len(shape)), (1,) * len(shape))
+    _, widget = open_dock()
+    part = widget.findChild(AutomaticApply)
+    out = tmp_path / "out.zarr"
+
+    def run(axes):
+        part._scope.setCurrentIndex(part._scope.findData(axes))
+        part._use_out(out)
+        apply(widget, qtbot)
+        labels = zarr.open_group(out)["0"]
+        kept = tuple(labels.metadata.dimension_names)[:-2]
+        layer = window.layers["many objects"]
+        window.layers.remove(layer)
+        shown = np.asarray(layer.data[0] if layer.multiscale else layer.data[:])
+        assert shown.shape == several.shape
+        shutil.rmtree(out)
+        return kept, shown
+
+    texts = [part._scope.itemText(i) for i in range(part._scope.count())]
+    assert f"all {np.prod(shape) // 3} planes" in texts
+    kept, shown = run("z")
+    assert kept == (("t", "c", "z") if len(shape) == 3 else ("c", "z"))
+    here = (1, 1) if len(shape) == 3 else (slice(None), 1)
+    np.testing.assert_array_equal(shown[here] > 0, several[here] > 0)
+    shown[here] = 0
+    assert not shown.any()
+    if len(shape) == 3:
+        kept, shown = run("tz")
+        np.testing.assert_array_equal(shown[:, 1] > 0, several[:, 1] > 0)
+        assert not shown[:, [0, 2]].any()
+        n_of_each = [len(np.unique(stack)) - 1 for stack in shown[:, 1]]
+        assert n_of_each == [N_DISCS, N_DISCS], "linked along z"
+    assert napari_sam.session(window).image is image
 
 
 def test_only_in_a_polygon(window, open_dock, qtbot, tmp_path):
@@ -189,7 +235,7 @@ def test_cancel_and_go_on(window, open_dock, qtbot, tmp_path, monkeypatch):
     _, widget = open_dock()
     part = widget.findChild(AutomaticApply)
     part._use_out(tmp_path / "out.zarr")
-    part._scope.setCurrentIndex(part._scope.findData("stack"))
+    part._scope.setCurrentIndex(part._scope.findData("z"))
     began, may_go = threading.Event(), threading.Event()
 
     def slowly(*args):
@@ -269,6 +315,54 @@ def test_an_output_that_cannot_be_and_one_without_objects(window, open_dock, qtb
     assert (tmp_path / "out.zarr").exists()
 
 
+@pytest.mark.filterwarnings("default:No object was found")
+def test_nothing_but_what_was_kept_already_says_so(window, open_dock, qtbot, tmp_path):
+    _, widget = open_dock()
+    preview(widget, qtbot)
+    press(widget, "Keep these")
+    part = widget.findChild(AutomaticApply)
+    part._use_out(tmp_path / "out.zarr")
+    apply(widget, qtbot)
+    assert "No object was found, but for those that are kept" in said(widget)[-1]
+    assert f"Labels up to {N_DISCS}" in said(widget)[-1]
+
+
+@pytest.mark.filterwarnings("default:No object was found")
+def test_planes_of_background_between_others(window, open_dock, qtbot, tmp_path):
+    window.layers["discs"].data[0] = 0
+    _, widget = open_dock()
+    preview(widget, qtbot)
+    assert "No objects here" in counted(widget)
+    assert not button(widget, "Keep these").isEnabled()
+    part = widget.findChild(AutomaticApply)
+    for axes, n_objects in (("", 0), ("z", N_DISCS)):
+        part._scope.setCurrentIndex(part._scope.findData(axes))
+        part._use_out(tmp_path / f"out{axes}.zarr")
+        apply(widget, qtbot)
+        layer = next(layer for layer in window.layers if layer.name == "discs objects")
+        assert len(np.unique(layer.data)) == 1 + n_objects
+        window.layers.remove(layer)
+
+
+def test_a_region_that_reaches_out_of_the_image(window, open_dock, qtbot, tmp_path):
+    _, widget = open_dock()
+    preview(widget, qtbot)
+    part = widget.findChild(AutomaticApply)
+    part._use_out(tmp_path / "out.zarr")
+    far = np.array([(-90, -90), (-90, -30), (-30, -30)]) * 2
+    shapes = window.add_shapes([far], shape_type="polygon", name="here")
+    part._region.setCurrentIndex(part._region.findText("here"))
+    qtbot.waitUntil(lambda: "outside the image" in said(widget)[0], timeout=PATIENCE_MS)
+    apply(widget, qtbot)
+    assert "draw it on the image" in said(widget)[-1]
+    assert not list(tmp_path.iterdir())
+    shapes.data = [np.array([(-90, -90), (-90, 60), (60, 60), (60, -90)]) * 2]
+    qtbot.waitUntil(lambda: said(widget)[0].startswith("1 tile"), timeout=PATIENCE_MS)
+    apply(widget, qtbot)
+    found = np.asarray(window.layers["discs objects"].data)
+    assert len(np.unique(found)) == 4 + 1
+
+
 def test_the_image_goes_while_it_is_searched(window, open_dock, qtbot, monkeypatch):
     _, widget = open_dock()
     began, may_go = threading.Event(), threading.Event()
@@ -312,11 +406,33 @@ def test_closing_leaves_nothing(window, open_dock, qtbot):
     assert len(all_counts) == 1
 
 
-def test_it_is_a_tab_and_fits_a_small_screen(window, open_dock, qtbot):
+def test_it_is_a_tab_and_fits_a_small_screen(window, qtbot):
     other = window.window.add_dock_widget(EmbeddingsWidget(window), name="Embeddings")
     qtbot.wait(100)
-    dock, widget = open_dock()
+    widget = AutomaticWidget(window)
+    dock = window.window.add_dock_widget(widget, name="Automatic")
+    assert widget._is_placed, "before anything is drawn"
     tabs = window.window._qt_window.tabifiedDockWidgets
     qtbot.waitUntil(lambda: tabs(other) == [dock], timeout=PATIENCE_MS)
+    window.add_shapes(name="a layer with a name that is longer than a dock is wide")
     assert widget.minimumSizeHint().height() < 600
-    assert widget.minimumSizeHint().width() < 360
+    assert widget.minimumSizeHint().width() <= 320
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_the_script_keeps_the_same(window, open_dock, qtbot, is_changed):
+    """By finding them again; or, if labels have been changed since they were found, as masks."""
+    _, widget = open_dock()
+    preview(widget, qtbot)
+    slider = widget.findChild(AutomaticKnobs)._iou.slider
+    slider.setValue(0.8)
+    qtbot.waitUntil(lambda: "<b>20" not in counted(widget), timeout=PATIENCE_MS)
+    session = napari_sam.session(window)
+    if is_changed:
+        session.new_labels()
+        session.labels.paint((0, 15, 15), 7)
+    press(widget, "Keep these")
+    assert ("session.find(" in session.script()) != is_changed
+    image = ("image", window.layers["discs"].data, "discs")
+    known = carry_out(session, [image], model=session._source.model)
+    assert_same(session, known)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from napari.layers import Shapes
 
 from napari_sam.image import open_image
+from napari_sam.labels.reordered import Reordered
 from napari_sam.masks import Mask
 from napari_sam.masks.knobs import Thresholds
 from napari_sam.masks.mask_table import MaskTable
@@ -14,9 +17,12 @@ from napari_sam.masks.paint import paint
 from napari_sam.segment import find
 from napari_sam.widgets import automatic_find
 from napari_sam.widgets.automatic_find import Finding, Found, thinned
+from napari_sam.widgets.automatic_forecast import Foretelling
 from napari_sam.widgets.automatic_how import How
 from napari_sam.widgets.automatic_preview import small_hint
-from napari_sam.widgets.automatic_run import Foretelling, default_out, region_of
+from napari_sam.widgets.automatic_run import default_out, region_of
+from napari_sam.widgets.automatic_scope import Scope, scopes
+from napari_sam.widgets.layers import open_layer
 from napari_sam.widgets.predictor import Predictor, lazy_model
 
 from .bright_discs import PixelModel, draw_discs, find_discs, spread
@@ -132,25 +138,74 @@ def test_settings_keep_what_the_sliders_keep():
     assert how.settings().pred_iou is None
 
 
-def test_the_forecast_goes_with_the_tiles(predictor, tmp_path):
-    found = last(Finding(predictor, (), (0, 0, 90, 120), 1.0, How()))
-    embeddings = predictor.embeddings
-
-    def foretell(region=None, found=found):
+@pytest.fixture
+def foretell(tmp_path):
+    def foretell(found, embeddings, scope=None, region=None):
         out = tmp_path / "labels.zarr"
-        (forecast,) = Foretelling(
-            embeddings, None, (), region, out, "discs", found, encode_s=2.0
+        scope = scope or Scope()
+        *_, forecast = Foretelling(
+            embeddings, None, scope, region, out, "discs", found, Thresholds(0, 0), encode_s=2.0
         ).iter_answer()
         return forecast
 
-    everything = foretell()
+    return foretell
+
+
+def test_the_forecast_goes_with_the_tiles(predictor, foretell):
+    found = last(Finding(predictor, (), (0, 0, 200, 200), 1.0, How()))
+    foretell = partial(foretell, embeddings=predictor.embeddings)
+    everything = foretell(found)
     assert everything.n_tiles == 12
     cost = found.cost
-    expected = 12 * cost.find_s + (12 - everything.n_encoded) * cost.encode_s
+    expected = 12 / found.n_tiles * cost.find_s + (12 - everything.n_encoded) * cost.encode_s
     assert everything.seconds == pytest.approx(expected)
-    assert foretell(np.array([(0, 0), (0, 50), (50, 50)])).n_tiles == 1
-    assert "preview tells" in str(foretell(found=None))
+    assert foretell(found, region=np.array([(0, 0), (0, 50), (50, 50)])).n_tiles == 1
+    assert "preview tells" in str(foretell(None))
     assert "12 tiles" in str(everything)
+
+
+def test_where_nothing_is_found_it_may_take_longer_elsewhere(foretell):
+    empty = Predictor(open_image(np.zeros(SHAPE, np.uint8)), lazy_model(PixelModel()), "pixels")
+    found = last(Finding(empty, (), (0, 0, 50, 50), 1.0, How()))
+    assert "at least" in str(foretell(found, empty.embeddings))
+
+
+class Clock:
+    """Stands still but for what is done."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.mark.parametrize("mode", ["grid", "seeds"])
+@pytest.mark.parametrize("screen", [(0, 0, *SHAPE), (250, 300, 290, 330), (90, 90, 91, 91)])
+def test_the_forecast_is_right_whatever_is_on_screen(foretell, monkeypatch, mode, screen):
+    """A grid takes its time for the points on screen, the others for a window."""
+    everywhere = open_image(draw_discs(SHAPE, spread(SHAPE, 20 * 23)))
+    predictor = Predictor(everywhere, lazy_model(PixelModel()), "pixels")
+    clock = Clock()
+    monkeypatch.setattr(automatic_find, "time", clock)
+
+    def candidates(embeddings, grid, tile, settings, finding):
+        core = np.array(grid.core(*tile), float)
+        (y0, x0), (y1, x1) = (
+            pick(core.reshape(2, 2)[i], finding.screen[2 * i : 2 * i + 2])
+            for i, pick in enumerate((np.maximum, np.minimum))
+        )
+        clock.now += 0.3 + ((y1 - y0) * (x1 - x0) * 1e-3 if mode == "grid" else 5)
+        return find_discs(embeddings, grid.window(*tile, finding.plane), settings)
+
+    monkeypatch.setattr(automatic_find, "tile_candidates", candidates)
+    found = last(Finding(predictor, (), screen, 1.0, How(mode)))
+    forecast = foretell(found, predictor.embeddings)
+    seconds = 12 * 0.3 + (600 * 700 * 1e-3 if mode == "grid" else 12 * 5)
+    assert 1 / 1.5 < forecast.seconds / seconds < 1.5
+    whole = last(Finding(predictor, (), (0, 0, *SHAPE), 1.0, How(mode)))
+    nbytes = 2 * whole.table.select(whole.knobs.rows(Thresholds(0, 0))).nbytes
+    assert 1 / 1.5 < forecast.nbytes / nbytes < 1.5
 
 
 def test_labels_go_beside_the_image_and_upon_nothing(predictor, tmp_path):
@@ -205,3 +260,44 @@ def test_many_objects_are_one_step(viewer, make_session, picture):
     assert session.next_label == 5
     assert session.commit_all(table) == 0
     assert session.commit_all(MaskTable.of()) == 0
+
+
+@pytest.mark.parametrize(
+    ("sliders", "shape", "offered"),
+    [
+        ("", (), {"": 1}),
+        ("z", (5,), {"": 1, "z": 5}),
+        ("c", (3,), {"": 1, "p": 3}),
+        ("tz", (2, 5), {"": 1, "z": 5, "t": 2, "tz": 10}),
+        ("zc", (5, 3), {"": 1, "z": 5, "zp": 15}),
+        ("tcz", (2, 3, 5), {"": 1, "z": 5, "t": 2, "tz": 10, "tzp": 30}),
+        ("tcz", (1, 3, 5), {"": 1, "z": 5, "zp": 15}),
+    ],
+)
+def test_which_planes_can_be_chosen(viewer, sliders, shape, offered):
+    layer = viewer.add_image(np.zeros((*shape, 20, 30), np.uint8))
+    image = open_layer(layer, sliders)
+    plane = tuple(n - 1 for n in shape)
+    scope_of = {axes: Scope.of(image, axes, plane) for axes, _ in scopes(image)}
+    assert {axes: scope.n_planes for axes, scope in scope_of.items()} == offered
+    for axes, scope in scope_of.items():
+        assert plane in scope.planes
+        assert len(set(scope.planes)) == offered[axes]
+
+
+@pytest.mark.parametrize("order", [(0,), (1, 0), (2, 0, 1)])
+def test_labels_in_another_order_of_axes(order):
+    labels = np.arange(np.prod(range(2, 2 + len(order))) * 30).reshape(
+        *range(2, 2 + len(order)), 5, 6
+    )
+    view = Reordered(labels, order)
+    expected = labels.transpose(*order, -2, -1)
+    assert view.shape == expected.shape
+    for region in [
+        ...,
+        (1,) * len(order),
+        (*(1,) * len(order), slice(1, 3), slice(0, 2)),
+        (slice(0, 2), *(1,) * (len(order) - 1), 2),
+    ]:
+        parts = () if region is ... else region
+        np.testing.assert_array_equal(view[parts], expected[region])

@@ -31,6 +31,17 @@ def test_several_changes_are_drawn_once(layer, heard):
     assert layer.get_value((13, 24), world=True) == 1
 
 
+def test_it_is_sliced_once(layer, monkeypatch):
+    sliced = []
+    slice_it = layer.set_view_slice
+    monkeypatch.setattr(layer, "set_view_slice", lambda: (sliced.append(1), slice_it()))
+    with drawn_once(layer):
+        layer.data = np.ones((4, 5), np.uint8)
+        layer.translate = (10, 20)
+    assert len(sliced) == 1
+    assert layer.extent.data.tolist() == [[0, 0], [3, 4]]
+
+
 def test_other_axes_are_drawn_too(layer):
     with drawn_once(layer):
         layer.data = np.ones((1, 4, 5), np.uint8)

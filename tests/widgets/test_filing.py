@@ -20,6 +20,8 @@ from napari_sam.labels.save import open_saved
 from napari_sam.widgets.chore import Chore
 from napari_sam.widgets.lanes import Lanes
 
+from .replay import carry_out
+
 PATIENCE_MS = 30_000  # a busy machine is no failure
 
 
@@ -258,7 +260,6 @@ session = session_of(viewer)
 session.model = DiscModel()
 session.click(50, 50)
 session.commit()
-session.look_for_recovery().do()
 session.click(100, 150)
 session.commit()
 session.labels.paint((150, 50), 9)
@@ -380,13 +381,10 @@ def test_labels_removed_while_they_are_saved_are_saved_all_the_same(session, vie
 # The script
 
 
-def replay(session, picture, model, **known):
+def replay(session, picture, model, *layers):
     """Do what the script says in another viewer; return the session there."""
-    script = session.script().replace("napari.Viewer()", "ViewerModel()")
-    script = script.replace("session.model = 'discs'", "session.model = model")
-    known |= {"ViewerModel": ViewerModel, "image": picture, "model": model}
-    exec(compile(script, "script", "exec"), known)
-    return known["session"]
+    layers = [("image", picture, session.image.name), *layers]
+    return carry_out(session, layers, model=model)["session"]
 
 
 def test_the_script_opens_labels_that_were_opened(make_session, picture, model, tmp_path):
@@ -432,6 +430,34 @@ def test_the_script_recovers_what_was_recovered(make_session, picture, model, tm
     assert np.array_equal(again.labels.data, session.labels.data)
 
 
+def test_the_script_recovers_what_was_lost_of_labels_of_elsewhere(
+    make_session, picture, model, tmp_path
+):
+    mine = np.zeros(picture.shape, np.uint16)
+    mine[:20, :20] = 7
+
+    def opened():
+        viewer = ViewerModel()
+        viewer.add_image(picture, name="cells")
+        session = make_session(viewer)
+        session.labels = viewer.add_labels(mine.copy(), name="mine")
+        identified(session)
+        return viewer, session
+
+    first = opened()  # the viewers are to stay
+    keep(first[1], 50, 50)
+    [journal] = (tmp_path / "state").rglob("*.jsonl")
+    journal.with_name(journal.name.replace("-", "-0")).write_bytes(journal.read_bytes())
+    second = opened()
+    session = second[1]
+    session.recover()
+    assert session.labels.data[50, 50]
+    keep(session, 100, 150)
+    journal.with_name(journal.name.replace("-", "-1")).write_bytes(journal.read_bytes())
+    again = replay(session, picture, model, ("labels", mine, "mine"))
+    assert np.array_equal(again.labels.data, session.labels.data)
+
+
 def test_the_script_asks_for_labels_of_elsewhere(session, viewer, picture, model):
     labels = np.zeros((200, 240), np.uint16)
     labels[:20, :20] = 7
@@ -439,6 +465,6 @@ def test_the_script_asks_for_labels_of_elsewhere(session, viewer, picture, model
     session.labels = viewer.add_labels(labels, name="mine")
     session.labels.name = "other"
     keep(session, 50, 50)
-    assert "# The labels were not opened from a file. Put them here: uint16" in session.script()
-    again = replay(session, picture, model, labels=before)
+    assert "labels = viewer.layers['other']  # uint16 of shape (200, 240)" in session.script()
+    again = replay(session, picture, model, ("labels", before, "other"))
     assert np.array_equal(again.labels.data, session.labels.data)

@@ -16,18 +16,19 @@ from napari.utils.events import EmitterGroup
 import napari_sam
 from napari_sam.widgets import key_choices as module
 from napari_sam.widgets.action_button import ActionButton
-from napari_sam.widgets.key_choices import KeyChoices, key_choices, parse_key
-from napari_sam.widgets.keys import ACTIONS, KEEP, UNDO
+from napari_sam.widgets.key_choices import KeyChoices, key_choices, parse_key, parse_keys
+from napari_sam.widgets.keys import ACTIONS, KEEP, LIST_ACTIONS, UNDO
 from napari_sam.widgets.links import Links
 from napari_sam.widgets.session import scene
 
+EVERYWHERE = (*ACTIONS, *LIST_ACTIONS)
 MANIFEST = Path(napari_sam.__file__).with_name("napari.yaml")
 
 
 @pytest.fixture
 def settings(monkeypatch):
     """The page in the Preferences, with the defaults."""
-    keys = SimpleNamespace(**{action.name: action.default_key for action in ACTIONS})
+    keys = SimpleNamespace(**{action.name: action.default_key for action in EVERYWHERE})
     keys.events = EmitterGroup(changed=None)
     plugin = SimpleNamespace(keys=keys)
     monkeypatch.setattr("napari.settings.get_plugin_settings", lambda: {module.PLUGIN: plugin})
@@ -46,6 +47,11 @@ def drawn(settings, viewer, make_session):
     return drawn
 
 
+@pytest.fixture
+def session(drawn):
+    return drawn.session
+
+
 def bound(layer, key):
     return layer.keymap.get(KeyBinding.from_str(key))
 
@@ -53,13 +59,31 @@ def bound(layer, key):
 def test_the_preferences_begin_with_the_table():
     pages = yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))["contributions"]["configurations"]
     in_manifest = {name: entry["default"] for name, entry in pages["keys"]["properties"].items()}
-    assert in_manifest == {action.name: action.default_key for action in ACTIONS}
+    assert in_manifest == {action.name: action.default_key for action in EVERYWHERE}
 
 
-def test_every_key_is_one_and_has_one_meaning():
-    keys = [parse_key(action.default_key) for action in ACTIONS]
-    assert None not in keys
-    assert len({str(key) for key in keys}) == len(keys)
+@pytest.mark.parametrize("actions", [ACTIONS, LIST_ACTIONS])
+def test_every_key_is_one_and_has_one_meaning(actions):
+    keys = [str(key) for action in actions for key in parse_keys(action.default_key)]
+    assert len(set(keys)) == len(keys) >= len(actions)
+
+
+def test_where_keyboards_have_no_delete_backspace_is_it(drawn, session):
+    session.click(100, 120)
+    session.commit()
+    session.reopen(1)
+    bound(drawn.points.layer, "Backspace")(drawn.points.layer)
+    assert not session.labels.data.any()
+
+
+def test_what_the_status_says_is_about_the_keys_that_were_chosen(settings, session):
+    settings.keep, settings.drop, settings.undo = "Ctrl+K", "Ctrl+D", "Ctrl+U"
+    session.click(100, 120)
+    assert "Ctrl+K keeps it" in session.status
+    session.commit()
+    assert "Ctrl+U takes it back" in session.status
+    session.reopen(1)
+    assert "Ctrl+K replaces object 1, Ctrl+D leaves it" in session.status
 
 
 def test_layers_of_the_user_keep_all_their_keys(drawn):

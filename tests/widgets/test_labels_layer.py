@@ -15,7 +15,8 @@ from napari_sam.masks import Candidates, Mask
 from napari_sam.prompts import Prompts
 from napari_sam.widgets import labels_layer
 from napari_sam.widgets.draft import Draft
-from napari_sam.widgets.labels_layer import ShownLabels, make_labels
+from napari_sam.widgets.labels_layer import ShownLabels, layout_on_disk, make_labels
+from napari_sam.widgets.layers import open_layer
 from napari_sam.widgets.target import Target
 
 DISC = Mask.from_array(np.hypot(*np.ogrid[-9:10, -9:10]) < 8, 40, 50)
@@ -25,6 +26,16 @@ def make(shape):
     axes = "tzyx"[-len(shape) :]
     image = open_image(da.zeros(shape, dtype=np.uint8), axes=axes)
     return make_labels(Image(np.zeros((2,) * len(shape)), name="big"), image)
+
+
+@pytest.mark.parametrize(
+    ("sliders", "axes"),
+    [("z", "zyx"), ("c", "cyx"), ("tz", "tzyx"), ("tcz", "tczyx"), ("zc", None)],
+)
+def test_on_disk_axes_have_their_names(sliders, axes):
+    shape = (2,) * len(sliders) + (20, 30)
+    image = open_layer(Image(np.zeros(shape, np.uint8)), sliders)
+    assert layout_on_disk(Labels(np.zeros(shape, np.uint8)), image)["axes"] == axes
 
 
 def test_a_small_image_gets_numpy():
@@ -122,7 +133,7 @@ def test_a_mask_over_the_border_is_cut():
 def test_layers_that_cannot_be_written_are_refused():
     image = open_image(np.zeros((20, 30)))
     dask_layer = Labels(da.zeros((20, 30), dtype=np.uint8), name="lazy")
-    with pytest.raises(ValueError, match="'lazy' holds dask data, which cannot be written"):
+    with pytest.raises(ValueError, match=r"'lazy' cannot be changed\. It holds dask data"):
         ShownLabels(dask_layer).check(image)
     with pytest.raises(ValueError, match=r"has shape \(20, 31\), the image \(20, 30\)"):
         ShownLabels(Labels(np.zeros((20, 31), int), name="wide")).check(image)

@@ -59,7 +59,8 @@ def test_what_cannot_be_called_off_is_heard_when_the_dock_is_closed(
 ):
     may_go, dropped = threading.Event(), []
     lanes._session.drop = dropped.append
-    lanes._session.asked = SimpleNamespace(connect=print, disconnect=print)
+    for name in ("asked", "given_up", "layers_changed"):
+        setattr(lanes._session, name, SimpleNamespace(connect=print, disconnect=print))
     last = Chore(lambda: iter([may_go.wait(10)]), print, call_off=lambda: not is_too_late)
     waiting = Chore(lambda: iter([1]), print)
     lanes.join("dock")

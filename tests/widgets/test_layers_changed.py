@@ -203,6 +203,8 @@ def test_labels_removed_then_undo(viewer, session):
     removed = session.labels
     viewer.layers.remove(removed)
     session.undo()
+    assert session.draft.is_empty
+    session.undo()
     assert session.status == "There is nothing to undo."
     assert removed.data[100, 120] == 1
     session.click(42, 40)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import gc
 import weakref
 
+import numpy as np
 import pytest
 from napari.components import ViewerModel
 
 import napari_sam
+from napari_sam.labels.journal import ObjectJournal
+from napari_sam.widgets import kept_labels
 from napari_sam.widgets.session import scene
 
 
@@ -92,3 +95,29 @@ def test_other_data_let_those_before_go(viewer, make_session, picture):
     layer.data = picture.copy()
     session.click(100, 120)
     assert alive(parts) == []
+
+
+def test_pixels_that_wait_for_a_journal_take_little_memory(
+    viewer, make_session, picture, monkeypatch
+):
+    """As where its folder cannot be written."""
+
+    def refuse(*args):
+        raise PermissionError("No.")
+
+    monkeypatch.setattr(kept_labels, "new_recovery", refuse)
+    viewer.add_image(picture)
+    session = make_session(viewer)
+    edits = []
+    session.objects_changed.connect(lambda change: edits.append(weakref.ref(change.edit)))
+    for x in (60, 120, 180):
+        session.click(100, x)
+        session.commit()
+    session._history.clear()
+    assert alive(dict(enumerate(edits[:-1]))) == []  # the list of objects looks at the last later
+    monkeypatch.undo()
+    kept = session._target.kept
+    kept.begin_journal("this image")
+    again = np.zeros_like(session.labels.data)
+    ObjectJournal.replay(kept._recovery.path, again)
+    np.testing.assert_array_equal(again, session.labels.data)

@@ -513,3 +513,20 @@ def test_a_damaged_file_is_found_when_it_is_opened_and_fetched_again(
     assert tiny.weights.read_bytes() == CONTENT
     widget.fetch_again("nano")
     assert "comes with napari-sam" in said(widget)
+
+
+def test_what_verify_finds_damaged_can_be_fetched_again(tiny, open_dock, qtbot):
+    _, _, widget = open_dock()
+    fetch(widget, "tiny")
+    wait_for(qtbot, widget, "tiny is installed")
+    tiny.weights.write_bytes(b"damaged")
+    found = hashlib.sha256(b"damaged").hexdigest()
+    assert not button(widget, "Fetch …").isEnabled()
+    press(widget, "Verify")
+    wait_for(qtbot, widget, "tiny.pth was changed or damaged since it was installed: expected")
+    assert f"found {found[:8]}…" in said(widget)
+    press(widget, "Fetch again …")
+    answer(widget, QDialog, "Fetch")
+    wait_for(qtbot, widget, "tiny is installed")
+    assert tiny.weights.read_bytes() == CONTENT
+    assert not button(widget, "Fetch …").isEnabled()

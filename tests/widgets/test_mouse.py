@@ -9,10 +9,11 @@ import pytest
 from napari.utils.interactions import mouse_double_click_callbacks, mouse_wheel_callbacks
 from qtpy.QtWidgets import QApplication
 
-from napari_sam.widgets.keys import DROP
+from napari_sam.widgets.keys import DELETE, DELETE_HERE, DROP
 from napari_sam.widgets.mouse import Mouse
 from napari_sam.widgets.predictor import Request
 from napari_sam.widgets.session import scene
+from napari_sam.widgets.spot import Spot
 from napari_sam.widgets.tools import Tool
 
 AROUND = [(80, 100), (80, 140), (120, 140), (120, 100), (81, 101)]
@@ -54,9 +55,9 @@ class Canvas:
         self.move(place, *modifiers)
         self.drag([place], *modifiers)
 
-    def double_click(self, place):
-        self.click(place)
-        event = self.event("mouse_double_click", place)
+    def double_click(self, place, *modifiers):
+        self.click(place, *modifiers)
+        event = self.event("mouse_double_click", place, *modifiers)
         mouse_double_click_callbacks(self.viewer, event)
 
     def wheel(self, turn, *modifiers):
@@ -307,11 +308,61 @@ def test_a_double_click_opens_a_kept_object_and_leaves_no_trace(kept, canvas):
     assert not kept.labels.data.any()
 
 
-def test_a_double_click_while_another_object_is_made_opens_none(kept, canvas):
+@pytest.mark.parametrize("place", [(100, 120), (100, 132)])
+def test_a_double_click_while_another_object_is_made_opens_one_too_and_loses_nothing(
+    kept, canvas, place
+):
     canvas.click((40, 40))
+    canvas.click((100, 120))  # a point of it lies where the kept object is
+    before = kept.draft
+    canvas.double_click(place)
+    assert kept.draft.label == 1
+    assert kept.draft.prompts.points.tolist() == [[100, 120]]
+    assert "Ctrl+Z goes back to the prompts of before" in kept.status
+    kept.undo()
+    assert kept.draft is before
+
+
+def test_a_double_click_opens_an_object_while_another_is_open(kept, canvas):
+    canvas.click((40, 40))
+    assert kept.commit() == 2
     canvas.double_click((100, 120))
-    assert kept.draft.label is None
+    kept.click(100, 125)
+    canvas.double_click((40, 42))
+    assert kept.draft.label == 2
+    kept.undo()
+    assert kept.draft.label == 1
     assert len(kept.draft.prompts.points) == 2
+
+
+def test_on_the_object_that_is_open_a_double_click_is_one_click(kept, canvas):
+    canvas.double_click((100, 120))
+    canvas.double_click((100, 132))
+    assert kept.draft.prompts.points.tolist() == [[100, 120], [100, 132]]
+
+
+def test_a_double_click_with_shift_is_one_click(kept, canvas):
+    canvas.click((40, 40))
+    canvas.double_click((100, 132), "Shift")
+    assert kept.draft.prompts.labels.tolist() == [1, 0]
+
+
+def test_a_double_click_after_a_slip_takes_nothing_back(kept, canvas):
+    """The first press of it was no click; the click before was one long ago."""
+    canvas.click((100, 120))
+    kept.clear()
+    canvas.click((40, 40))
+    points = kept.draft.prompts.points.tolist()
+    canvas.drag([(100, 120), (100, 130)])
+    mouse_double_click_callbacks(canvas.viewer, canvas.event("mouse_double_click", (100, 130)))
+    assert kept.draft.prompts.points.tolist() == points
+
+
+def test_in_turbo_a_double_click_keeps_what_the_first_click_keeps_and_opens_it_not(kept, canvas):
+    kept.turbo = True
+    canvas.double_click((40, 40))
+    assert kept.labels.data[40, 40] == 2
+    assert kept.draft.is_empty
 
 
 def test_a_double_click_beside_all_objects_is_one_click(kept, canvas):
@@ -325,6 +376,14 @@ def test_beside_the_image_a_double_click_is_napari_s(kept, canvas):
     zoom = kept.viewer.scene.camera.zoom
     canvas.double_click((-40, 40))
     assert kept.viewer.scene.camera.zoom == 2 * zoom
+
+
+def test_a_click_beside_the_image_says_so_whatever_is_kept(kept, canvas):
+    for place in [(-40, 40), (40, -1), (210, 40)]:
+        assert kept.object_at(*place) == 0
+        kept.status = ""
+        canvas.drag([place])
+        assert "outside the image" in kept.status
 
 
 def test_in_turbo_a_double_click_keeps_nothing(kept, canvas):
@@ -361,6 +420,44 @@ def test_delete_takes_what_is_under_the_cursor_or_open(kept, canvas, drawn):
     assert kept.draft.is_empty
     with pytest.raises(ValueError, match="cursor over a kept object"):
         drawn.hand.delete()
+
+
+@pytest.fixture
+def stack(viewer, make_session, qapp):
+    """Object 1 on planes 1 to 3, of labels that nobody has counted; plane 2 is shown."""
+    viewer.add_image(np.zeros((6, 200, 240), np.uint8), name="cells")
+    labels = np.zeros((6, 200, 240), np.uint16)
+    labels[1:4, 90:110, 110:130] = 1
+    session = make_session(viewer)
+    session.adopt_image()
+    session.labels = viewer.add_labels(labels)
+    viewer.dims.set_point(0, 2)
+    return session
+
+
+def planes_with(session, label):
+    return np.flatnonzero((session.labels.data == label).any(axis=(1, 2))).tolist()
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_delete_takes_all_planes_or_with_shift_the_one_shown(stack, is_open):
+    hand = scene(stack.viewer).hand
+    if is_open:
+        stack.reopen(1, near=(100, 120))
+    else:
+        hand.cursor.move_to(Spot((2,), 100, 120))
+    n_steps = stack.n_steps
+    DELETE.run(hand)
+    assert planes_with(stack, 1) == []
+    assert "The same on 2 more planes" in stack.status
+    assert stack.n_steps == n_steps + 1
+    stack.undo()
+    assert planes_with(stack, 1) == [1, 2, 3]
+    DELETE_HERE.run(hand)
+    assert planes_with(stack, 1) == [1, 3]
+    assert "plane 2. Ctrl+Z" in stack.status
+    stack.undo()
+    assert planes_with(stack, 1) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("place", [(100, 110), (100, 132)])

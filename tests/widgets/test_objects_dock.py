@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import gc
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from napari.utils.events import EmitterGroup
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
@@ -21,6 +23,7 @@ from qtpy.QtWidgets import (
 
 import napari_sam
 from napari_sam.labels.objects import ObjectRecord
+from napari_sam.widgets import key_choices
 from napari_sam.widgets.object_table import COLUMNS, ObjectTable
 from napari_sam.widgets.object_text import SizeUnit
 from napari_sam.widgets.objects_dock import ObjectsWidget
@@ -101,8 +104,8 @@ def progress(widget):
 
 
 def button(widget, title):
-    (found,) = (b for b in widget.findChildren(QPushButton) if b.text().startswith(title))
-    return found
+    found = [b for b in widget.findChildren(QPushButton) if b.text().startswith(title)]
+    return found[0] if found else None
 
 
 def press(widget, key, modifier=Qt.KeyboardModifier.NoModifier):
@@ -153,6 +156,34 @@ def test_a_whole_review_by_keys_in_the_list(listed, window, qtbot):
     assert session.draft.label == current
     assert window.layers.selection.active is scene(window).points.layer
     assert not table(listed).hasFocus()
+
+
+def test_all_keys_are_said_and_can_be_changed(listed, window, qtbot, monkeypatch):
+    keys = SimpleNamespace(
+        reopen="O", toggle="Ctrl+A", above="K", below="J", delete="D", previous="P", next="W"
+    )
+    keys.events = EmitterGroup(changed=None)
+    plugins = {key_choices.PLUGIN: SimpleNamespace(keys=keys)}
+    monkeypatch.setattr("napari.settings.get_plugin_settings", lambda: plugins)
+    key_choices.key_choices.changed.emit()
+    titles = "Accept (Y)", "Next (W)", "Previous (P)", "Reopen (O)", "Delete (D)"
+    qtbot.waitUntil(lambda: all(button(listed, title) for title in titles), timeout=PATIENCE_MS)
+    assert "Key: P." in button(listed, "Previous").toolTip()
+    assert "K: line above, J: line below, Ctrl+A: accept or not" in table(listed).toolTip()
+    press(listed, Qt.Key.Key_W)
+    first = scene(window).review.current
+    press(listed, Qt.Key.Key_J)
+    assert scene(window).review.current == ids(listed)[1]
+    press(listed, Qt.Key.Key_K)
+    assert scene(window).review.current == first
+    press(listed, Qt.Key.Key_Delete)
+    assert first in ids(listed)
+    press(listed, Qt.Key.Key_D)
+    qtbot.waitUntil(lambda: first not in ids(listed), timeout=PATIENCE_MS)
+    press(listed, Qt.Key.Key_O)
+    assert napari_sam.session(window).draft.label == scene(window).review.current
+    monkeypatch.undo()
+    key_choices.key_choices.changed.emit()
 
 
 def test_the_keys_work_on_the_image_too(listed, window, qtbot):

@@ -17,14 +17,16 @@ PATIENCE_MS = 30_000  # a busy machine is no failure
 
 
 @pytest.fixture
-def session(window, open_dock):
-    open_dock()
-    return napari_sam.session(window)
+def until(qtbot):
+    return lambda is_done: qtbot.waitUntil(is_done, timeout=PATIENCE_MS)
 
 
 @pytest.fixture
-def until(qtbot):
-    return lambda is_done: qtbot.waitUntil(is_done, timeout=PATIENCE_MS)
+def session(window, open_dock, until):
+    open_dock()
+    layers = window.layers.selection
+    until(lambda: layers.active is not None and layers.active is scene(window).points.layer)
+    return napari_sam.session(window)
 
 
 def test_draw_choose_keep_open_again_delete(window, session, hand, until):
@@ -76,6 +78,156 @@ def test_draw_choose_keep_open_again_delete(window, session, hand, until):
     assert session.labels.data[100, 120] == 1
     hand.key(Qt.Key.Key_Z, CONTROL | SHIFT)
     assert session.labels.data[100, 120] == 0
+
+
+def test_point_after_point(window, session, hand, until):
+    """The outline becomes the object; Shift makes it red, a click on a point drops that point."""
+    drawn = scene(window)
+    hand.move((100, 120))
+    until(lambda: drawn.hover.shown is not None)
+    outlined = session.hovered[0]
+    assert drawn.hover.shown.positive
+    hand.click((100, 120))
+    until(lambda: session.mask is not None)
+    first = session.mask
+    np.testing.assert_allclose(first.box, outlined.box, atol=2)  # it may have moved by a pixel
+    assert drawn.object.layer.data.any()
+    hand.move((100, 130))
+    with hand.holding(Qt.Key.Key_Shift):
+        until(lambda: drawn.hover.shown is not None and not drawn.hover.shown.positive)
+        hand.press((100, 130), SHIFT)
+    until(lambda: not session.draft.is_waiting)
+    assert session.draft.prompts.labels.tolist() == [1, 0]
+    assert session.mask.area < first.area
+    hand.click((100, 130))
+    until(lambda: session.draft.prompts.labels.tolist() == [1] and session.mask is not None)
+    np.testing.assert_array_equal(session.mask.array, first.array)
+    hand.click((100, 120))
+    assert session.draft.is_empty
+    assert not drawn.object.layer.data.any()
+
+
+def test_enter_keeps_tool_and_rank_for_the_next_object(window, session, hand, until):
+    hand.key(Qt.Key.Key_3)
+    hand.click((100, 120))
+    until(lambda: session.mask is not None)
+    hand.wheel((100, 120), 1, ALT)
+    chosen = session.mask.area
+    hand.key(Qt.Key.Key_Return)
+    assert session.next_label == 2
+    assert scene(window).hand.tool is Tool.SCRIBBLE
+    hand.drag((60, 60), (60, 61))
+    hand.drag((60, 60), (60, 80))
+    until(lambda: session.mask is not None)
+    hand.drag((80, 60), (80, 80), SHIFT)
+    until(lambda: not session.draft.is_waiting)
+    assert len(session.draft.prompts.negatives) > 0
+    assert not session.mask.contains(80, 70)
+    hand.key(Qt.Key.Key_Escape)
+    hand.move((60, 60))
+    until(lambda: session.hovered is not None)
+    assert session.hovered[0].area == pytest.approx(chosen, rel=0.1)
+
+
+def test_objects_that_are_there_stay_whole(session, hand, until):
+    hand.click((100, 100))
+    until(lambda: session.mask is not None)
+    hand.key(Qt.Key.Key_Return)
+    first = session.labels.data == 1
+    hand.click((100, 122))
+    until(lambda: session.mask is not None)
+    shown = session.mask.to_array(first.shape)
+    assert not (shown & first).any()
+    hand.key(Qt.Key.Key_Return)
+    np.testing.assert_array_equal(session.labels.data == 1, first)
+    np.testing.assert_array_equal(session.labels.data == 2, shown)
+
+
+def state_of(session):
+    """What the user sees: prompts, what they belong to, and the labels."""
+    draft = session.draft
+    box = None if draft.prompts.box is None else draft.prompts.box.tolist()
+    labels = None if session.labels is None else session.labels.data.tobytes()
+    if labels is not None and not any(labels):
+        labels = None  # as if there were none
+    return draft.prompts.points.tolist(), box, draft.label, labels
+
+
+def test_one_undo_for_all_of_it_and_one_redo(session, hand, until):
+    """Prompts of each kind, keeping, opening again, replacing, deleting, turbo."""
+    seen = []
+
+    def answered():
+        return session.n_steps == len(seen) and not session.draft.is_waiting
+
+    def see():
+        until(answered)
+        seen.append(state_of(session))
+
+    see()
+    hand.click((100, 120))
+    see()
+    hand.click((100, 150), SHIFT)
+    see()
+    hand.click((100, 150))  # the point goes
+    see()
+    hand.key(Qt.Key.Key_Return)
+    see()
+    hand.key(Qt.Key.Key_2)
+    hand.drag((20, 20), (60, 70))
+    see()
+    hand.key(Qt.Key.Key_3)
+    hand.drag((40, 40), (40, 60))
+    see()
+    hand.key(Qt.Key.Key_4)
+    with hand.dragging([(150, 30), (150, 60), (180, 60), (180, 30), (151, 31)]):
+        pass
+    see()
+    hand.double_click((100, 110))  # though another object is being made
+    see()
+    assert session.draft.label == 1
+    hand.click((100, 135))
+    see()
+    hand.key(Qt.Key.Key_Return)
+    see()
+    assert (session.labels.data == 1).sum() > 1000
+    hand.move((100, 135))
+    hand.key(Qt.Key.Key_Delete)
+    see()
+    hand.key(Qt.Key.Key_T)
+    hand.click((40, 200))
+    until(lambda: session.labels.data.any())
+    see()
+
+    for state in seen[-2::-1]:
+        hand.key(Qt.Key.Key_Z, CONTROL)
+        until(lambda: not session.draft.is_waiting)
+        assert state_of(session) == state
+    assert session.n_steps == 0
+    for state in seen[1:]:
+        hand.key(Qt.Key.Key_Z, CONTROL | SHIFT)
+        until(lambda: not session.draft.is_waiting)
+        assert state_of(session) == state
+
+
+def test_delete_takes_all_planes_and_with_shift_one(window, session, hand):
+    session.image = window.add_image(np.zeros((3, 200, 240), np.uint8))
+    labels = np.zeros((3, 200, 240), np.uint8)
+    labels[:, 90:110, 110:130] = 1
+    session.labels = window.add_labels(labels)
+    scene(window).hand.wake_keys()
+    window.dims.set_point(0, 1)
+    hand.move((100, 120))
+    with hand.holding(Qt.Key.Key_Shift):
+        hand.key(Qt.Key.Key_Delete, SHIFT)
+    assert labels.any(axis=(1, 2)).tolist() == [True, False, True]
+    hand.key(Qt.Key.Key_Z, CONTROL)
+    assert labels.any(axis=(1, 2)).all()
+    hand.move((100, 120))
+    hand.key(Qt.Key.Key_Delete)
+    assert not labels.any()
+    hand.key(Qt.Key.Key_Z, CONTROL)
+    assert labels.any(axis=(1, 2)).all()
 
 
 def test_after_alt_and_wheel_the_keys_are_not_the_menu_s(window, session, hand, until):

@@ -154,6 +154,44 @@ def test_delete_takes_all_planes_and_can_be_undone(review, stack):
     assert order(review) == [6, 1, 2, 3, 4]
 
 
+def test_delete_takes_planes_too_that_nobody_has_counted(stack, viewer):
+    review = scene(viewer).review
+    stack.review(6, near=(80, 80, 88, 88), plane=(1,))  # which is all that is known of it
+    assert review.objects.parts(6)["plane"].tolist() == [[1]]
+    review.go_to(6)
+    review.delete()
+    assert not (stack.labels.data == 6).any()
+
+
+def test_deleted_on_the_plane_shown_an_object_stays_elsewhere(review, stack, viewer):
+    review.go_to(6)
+    viewer.dims.set_point(0, 0)
+    with pytest.raises(ValueError, match="6 is not on the plane shown"):
+        review.delete(everywhere=False)
+    viewer.dims.set_point(0, 1)
+    review.delete(everywhere=False)
+    assert np.flatnonzero((stack.labels.data == 6).any(axis=(1, 2))).tolist() == [2]
+    assert review.current == 6
+    viewer.dims.set_point(0, 2)
+    review.delete(everywhere=False)
+    assert review.current == 5  # the last one in the order by then
+    review.undo()
+    assert review.current == 6
+    review.undo()
+    assert review.objects.parts(6)["plane"].tolist() == [[1], [2]]
+
+
+def test_stepping_through_the_lines_ends_at_the_first_and_the_last(review):
+    review.step(1)
+    assert review.current == order(review)[0]
+    review.step(2)
+    assert review.current == order(review)[2]
+    review.step(-9)
+    assert review.current == order(review)[0]
+    review.step(99)
+    assert review.current == order(review)[-1]
+
+
 def test_undo_goes_back_to_what_was_accepted_or_deleted(review, stack, viewer):
     review.go_to(1)
     review.accept()

@@ -179,10 +179,11 @@ def test_labels_on_disk_can_be_opened(dock, session, qtbot, tmp_path):
         labels.activated.emit(labels.findText(OPEN))
     assert labels.currentText() == "new layer"
     files._open_labels(path)
+    qtbot.waitUntil(lambda: session.labels is not None, timeout=PATIENCE_MS)
     assert labels.currentText() == session.labels.name
     assert session.object_at(100, 120) == 1
     files._open_labels(str(tmp_path))
-    assert str(tmp_path) in said(dock)
+    qtbot.waitUntil(lambda: str(tmp_path) in said(dock), timeout=PATIENCE_MS)
 
 
 def test_labels_are_saved_beside_the_image_and_then_beside_themselves(
@@ -190,7 +191,7 @@ def test_labels_are_saved_beside_the_image_and_then_beside_themselves(
 ):
     files, save = dock.findChild(FilesRow), dock.findChild(QPushButton, "save")
     assert not save.isEnabled()  # there is nothing to save yet
-    source = SimpleNamespace(path=str(tmp_path / "cells.tif"))
+    source = SimpleNamespace(path=str(tmp_path / "cells.tif"), sample=None, reader_plugin=None)
     monkeypatch.setattr(type(session.image), "source", source)
     session.click(100, 120)
     session.commit()
@@ -245,7 +246,7 @@ def test_a_damaged_file_can_be_fetched_again(dock, session, monkeypatch):
     )
     error = ValueError(f"/models/vit_x.pth is damaged: expected {'0' * 64}, found {'1' * 64}.")
     dock._on_failed(session.predictor, error)
-    assert said(dock, "notice").startswith("/models/vit_x.pth is damaged: expected 00000000…")
+    assert said(dock, "notice").startswith("vit_x.pth is damaged")
     banner_buttons(dock)["Fetch it again …"].click()
     assert fetched == [session.model]
     dock._on_failed(session.predictor, ValueError("The image cannot be read."))
@@ -305,7 +306,7 @@ def test_the_script_can_be_copied_and_saved(dock, session, tmp_path):
     files = dock.findChild(FilesRow)
     files._copy_script()
     copied = QGuiApplication.clipboard().text()
-    assert "session.commit()" in copied
+    assert "session.commit(label=1)" in copied
     files._save_script(str(tmp_path / "segment.py"))
     assert (tmp_path / "segment.py").read_text(encoding="utf-8") == copied
 
@@ -360,3 +361,27 @@ def test_a_longer_hint_moves_nothing(dock, session):
     for tool in Tool:
         scene(session.viewer).hand.take(tool)
         assert hint.heightForWidth(300) <= hint.minimumHeight()
+
+
+def test_a_model_that_is_gone_can_be_fetched(dock, session, monkeypatch):
+    asked = []
+    file = SimpleNamespace(
+        url="https://example.org/vit_x.pth", target=SimpleNamespace(name="vit_x.pth")
+    )
+    spec = SimpleNamespace(name=session.model, built_in=False, files=(file,))
+    monkeypatch.setattr(notices, "list_models", lambda: [spec])
+    monkeypatch.setattr(
+        notices, "bring_forward", lambda viewer, name: SimpleNamespace(ask_fetch=asked.append)
+    )
+    gone = FileNotFoundError("discs is not installed. It is at https://example.org/vit_x.pth")
+    dock._on_failed(session.predictor, gone)
+    assert said(dock, "notice") == "discs is not installed."
+    banner_buttons(dock)["Fetch …"].click()
+    assert asked == ["discs"]
+
+
+def test_what_is_said_of_a_model_is_not_said_of_the_next(dock, session, model):
+    session.fail(session.predictor, ValueError("The weights are damaged."))
+    assert said(dock) == "The weights are damaged."
+    session.model = type(model)()
+    assert said(dock).startswith("Click an object")

@@ -283,7 +283,7 @@ def test_damaged_weights_are_a_sentence_and_open_once_they_are_there(
     _, widget = open_dock()
     session = napari_sam.session(window)
 
-    def load_model(name):
+    def load_model(name, **options):
         if not is_whole:
             raise ValueError(f"{name}.pth is damaged: found {'0' * 64}.")
         return model

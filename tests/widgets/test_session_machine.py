@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-import tracemalloc
-
 import numpy as np
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -161,65 +157,3 @@ class Commands(RuleBasedStateMachine):
 
 Commands.TestCase.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
 test_commands = Commands.TestCase
-
-
-def act(session, rng):
-    """Do something at random, as a user would."""
-    y, x = rng.integers(0, (HEIGHT, WIDTH)).tolist()
-    records = list(session.objects)
-    with session.telling():
-        match rng.integers(12):
-            case 0 | 1 | 2:
-                session.click(y, x, bool(rng.integers(4)))
-            case 3:
-                session.box(y, x, y + 9, x + 9)
-            case 4:
-                session.hover(y, x)
-            case 5:
-                session.cycle(1)
-            case 6 | 7:
-                session.commit()
-            case 8:
-                session.undo()
-            case 9:
-                session.redo() if rng.integers(2) else session.clear()
-            case 10 if records:
-                record = records[rng.integers(len(records))]
-                session.reopen(record.label, plane=record.plane)
-            case 11 if records:
-                record = records[rng.integers(len(records))]
-                session.delete(record.label, plane=record.plane)
-
-
-def n_callbacks(viewer, session):
-    """Count all who listen to a viewer, its layers and a session."""
-    emitters = [viewer.events, viewer.layers.events, viewer.dims.events]
-    emitters += [layer.events for layer in viewer.layers]
-    signals = (session.draft_changed, session.layers_changed, session.objects_changed)
-    return (
-        sum(len(emitter.callbacks) for group in emitters for emitter in group.emitters.values())
-        + sum(map(len, signals))
-        + len(viewer.layers)
-    )
-
-
-@pytest.mark.slow
-def test_2000_actions_leave_no_callbacks_and_no_memory_behind():
-    viewer = ViewerModel()
-    viewer.add_image(np.zeros((HEIGHT, WIDTH), np.uint8))
-    session = session_of(viewer)
-    session.model = DiscModel()
-    rng = np.random.default_rng(0)
-    used, listening = [], []
-    for number in range(2001):
-        if number == 200:
-            tracemalloc.start()
-        if number in (400, 1000, 2000):
-            gc.collect()
-            used.append(tracemalloc.get_traced_memory()[0])
-            listening.append(n_callbacks(viewer, session))
-        act(session, rng)
-    tracemalloc.stop()
-    assert len(set(listening)) == 1
-    # What every step needs to be undone takes some kilobytes, its candidates would take 100.
-    assert (used[2] - used[1]) / 1000 < 10_000

@@ -11,6 +11,9 @@ from napari_sam.masks.mask_table import MaskTable
 from napari_sam.widgets.predictor import Request
 from napari_sam.widgets.session import scene
 
+from . import disc_model
+from .replay import carry_out
+
 
 @pytest.fixture
 def viewer(viewer, picture):
@@ -274,6 +277,23 @@ def test_a_turbo_click_is_kept_when_it_is_answered(session):
     assert sorted(np.unique(session.labels.data)) == [0, 1, 2]
 
 
+def test_turbo_keeps_nothing_that_no_outline_shows(session, monkeypatch):
+    """What covers most of the window is hidden under the cursor."""
+    monkeypatch.setattr(disc_model, "RADII", (8.0, 16.0, 400.0))
+    session.turbo, session.preferred_rank = True, 2
+    session.hover(100, 120)
+    assert session.hovered is None
+    session.click(100, 120)
+    assert session.labels is None
+    assert (session.draft.is_empty, session.n_steps) == (True, 0)
+    assert "so no outline showed it. Switch Turbo off" in session.status
+    session.preferred_rank = 0
+    session.hover(100, 120)
+    shown = session.hovered[0]
+    session.click(100, 120)
+    assert np.array_equal(session.labels.data == 1, shown.to_array((200, 240)))
+
+
 def test_the_chosen_rank_is_remembered_for_the_next_object_and_the_hover(session):
     session.click(100, 120)
     session.choose(2)
@@ -377,11 +397,8 @@ def test_the_script_gives_the_same_labels(session, viewer, model, picture):
         np.ones((9, 9), bool), 180, 200, predicted_iou=0.5, stability_score=0.5
     )
     table = MaskTable.of([square])
-    session.commit_all(table, source="table")
-    script = session.script().replace("napari.Viewer()", "ViewerModel()")
-    script = script.replace("session.model = 'discs'", "session.model = model")
-    known = {"ViewerModel": ViewerModel, "image": picture, "model": model, "table": table}
-    exec(compile(script, "script", "exec"), known)
+    session.commit_all(table)
+    known = carry_out(session, [("image", picture, "cells")], model=model)
     assert np.array_equal(known["session"].labels.data, session.labels.data)
     assert [*known["session"].objects] == [*session.objects]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -92,9 +95,6 @@ def test_erasing_all_of_an_object_ends_its_record(session):
 
 
 def test_the_layer_is_let_go(viewer, make_session, picture):
-    import gc
-    import weakref
-
     viewer.add_image(picture, name="cells")
     session = make_session(viewer)
     session.click(100, 120)
@@ -121,30 +121,77 @@ def test_a_stroke_over_planes_is_taken_back(viewer, make_session, picture):
     assert not (layer.data == 5).any()
 
 
-def test_undo_when_the_labels_are_gone(viewer, session):
+def test_what_was_done_to_labels_is_forgotten_with_them_and_nothing_else(viewer, session):
     first = session.labels
     other = viewer.add_labels(np.zeros(first.data.shape, np.uint8), name="other")
-    session.click(40, 40)
-    session.commit()
     session.labels = other
     session.click(40, 180)
     session.commit()
-    before = np.array(first.data)
+    session.labels = first
+    session.click(40, 40)
+    session.commit()
+    session.click(150, 40)
+    session.delete(1, near=(100, 120))
+    session.click(150, 46)
+    before, last = np.array(first.data), session.draft.prompts
     viewer.layers.remove(first)
+    assert session.draft.prompts is last
+    session.undo()
+    assert session.draft.prompts.points.tolist() == [[150, 40]]
+    session.undo()
+    assert session.draft.is_empty
+    assert other.data.any()
     session.undo()
     assert not other.data.any()
-    assert session.status != "The labels that this changed are gone."
-    session.undo()  # the click
+    assert session.draft.prompts.points.tolist() == [[40, 180]]
     session.undo()
-    assert session.status == "The labels that this changed are gone."
+    session.undo()
+    assert session.status == "There is nothing to undo."
+    for _ in range(4):
+        session.redo()
+    assert session.draft.prompts.points.tolist() == [[150, 40], [150, 46]]
+    assert (other.data == 1).any()
     np.testing.assert_array_equal(first.data, before)
-    session.redo()
-    assert session.status == "The labels that this changed are gone."
-    np.testing.assert_array_equal(first.data, before)
-    assert session.commit() is None
+    session.labels = other
+    assert session.commit() == 2
+
+
+def test_what_was_undone_is_forgotten_with_the_labels(viewer, session):
     session.click(40, 40)
+    session.commit()
+    session.undo()
+    viewer.layers.remove(session.labels)
+    assert session.draft.prompts.points.tolist() == [[40, 40]]
+    session.redo()
+    assert session.status == "There is nothing to do again."
     assert session.commit() == 1
+
+
+def test_an_object_opened_again_is_a_new_one_when_its_labels_are_gone(viewer, session):
+    gone = weakref.ref(session.labels)
+    session.reopen(1)
+    session.click(100, 130)
+    viewer.layers.remove(session.labels)
+    gc.collect()
+    assert gone() is None
+    assert session.draft.label is None
+    assert session.draft.prompts.points.tolist() == [[100, 120], [100, 130]]
+    session.undo()
+    assert session.status == "There is nothing to undo."
+    assert session.commit() == 1
+
+
+def test_other_labels_keep_their_history_when_data_are_replaced(viewer, session):
+    first = session.labels
+    other = viewer.add_labels(np.zeros(first.data.shape, np.uint8), name="other")
+    first.data = np.zeros(first.data.shape, np.uint8)
+    session.labels = other
+    session.click(40, 180)
+    session.commit()
+    first.data = np.ones(first.data.shape, np.uint8)
     assert session.labels is other
+    session.undo()
+    assert not other.data.any()
 
 
 def test_labels_chosen_no_more_are_not_in_the_list(viewer, session):

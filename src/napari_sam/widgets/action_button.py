@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QPushButton
 
-from napari_sam.widgets.key_choices import key_choices
+from napari_sam.widgets.key_choices import key_choices, short
 
 if TYPE_CHECKING:
     from napari_sam.widgets.hand import Hand
     from napari_sam.widgets.keys import Action
     from napari_sam.widgets.links import Links
-
-SHORT = {"Escape": "Esc", "Delete": "Del", "Backspace": "⌫"}
 
 
 class ActionButton(QPushButton):
@@ -66,7 +64,7 @@ class ActionButton(QPushButton):
 
 def titled(title: str, key: str) -> str:
     """Return a title with the key behind it."""
-    return f"{title} ({SHORT.get(key, key)})"
+    return f"{title} ({short(key)})"
 
 
 def _run(action: Action, hand: Hand, *clicked: bool) -> None:

@@ -1,17 +1,22 @@
-"""What few users change: how finely the model looks, and what it is told; opens on demand."""
+"""What few users change: how the model looks, and what it is told; opens on demand."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import Signal
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
 from superqt import QCollapsible
 
+from napari_sam.widgets.encoding_rows import EncodingRows
 from napari_sam.widgets.links import Links
 from napari_sam.widgets.looking import StepChoice, resolution_text
+from napari_sam.widgets.place_panel import PlacePanel
+from napari_sam.widgets.sentences import Sentences
 
 if TYPE_CHECKING:
+    from napari_sam.widgets.ahead import Ahead
     from napari_sam.widgets.segment_session import SegmentSession
 
 RESOLUTIONS: dict[str, StepChoice] = {
@@ -28,34 +33,59 @@ DIAMETER_TIP = (
     "About how large objects are, in pixels of the image; it then suggests the resolution. 0: not "
     "known."
 )
-
-
 NEIGHBORS_TIP = (
     "Where a mask runs into kept objects, they are given to the model as negative points, and it "
     "is asked again. Kept objects stay whole in any case, unless the rule for overlaps says "
     "otherwise."
 )
+AHEAD_TIP = (
+    "While you look at the image, encode what is under the cursor, then what is on screen, then "
+    "what lies around, so that clicks are answered at once."
+)
 
 
 class Advanced(QCollapsible):
-    """Resolution, size of objects and neighbors of a session.
+    """How the model looks, how the image is encoded, and where that is kept.
 
     Parameters
     ----------
     session : SegmentSession
         Whose choices these are.
+    ahead : Ahead
+        Encodes for it.
     links : Links
         Cut when the dock is closed.
+
+    Attributes
+    ----------
+    opened : Signal
+        Emitted when the user has opened it.
+    place : PlacePanel
+        Its lane is to be stopped with the dock.
     """
 
-    def __init__(self, session: SegmentSession, links: Links) -> None:
+    opened = Signal()
+
+    def __init__(self, session: SegmentSession, ahead: Ahead, links: Links) -> None:
         # Signs of the text have its color; superqt's icons are dark in dark themes too.
         super().__init__(expandedIcon=QIcon(), collapsedIcon=QIcon())
-        self._session = session
-        self.toggled.connect(self._name)
+        self._session, self._ahead = session, ahead
+        self.toggled.connect(self._on_toggled)
         self._name(False)
         self.setDuration(0)
+        self.toggleButton().setToolTip("How the model looks, and how the image is encoded.")
         self.layout().setContentsMargins(0, 0, 0, 0)
+        self._build()
+        for signal in (session.layers_changed, ahead.changed):
+            links.add(signal, self.refresh)
+        self._step.activated.connect(self._choose_step)
+        self._diameter.valueChanged.connect(self._choose_diameter)
+        self._neighbors.clicked.connect(self._choose_neighbors)
+        self._is_ahead.clicked.connect(self._choose_ahead)
+        self.place.said.connect(self._say)
+        self._show()
+
+    def _build(self) -> None:
         self._step, self._diameter = QComboBox(), QSpinBox()
         self._step.addItems(list(RESOLUTIONS))
         self._step.setToolTip(STEP_TIP)
@@ -66,21 +96,34 @@ class Advanced(QCollapsible):
         self._diameter.setToolTip(DIAMETER_TIP)
         self._neighbors = QCheckBox("Neighbors are negatives")
         self._neighbors.setToolTip(NEIGHBORS_TIP)
+        self._is_ahead = QCheckBox("Encode ahead")
+        self._is_ahead.setToolTip(AHEAD_TIP)
+        self.place, self._news = PlacePanel(self._session), Sentences(1)
         content = QWidget()
         form = QFormLayout(content)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Resolution", self._step)
         form.addRow("Object diameter", self._diameter)
         form.addRow(self._neighbors)
+        self._encoding = EncodingRows(self._session, form)
+        form.addRow(self._is_ahead)
+        form.addRow("Kept in", self.place)
+        form.addRow(self._news)
         self.addWidget(content)
-        links.add(session.layers_changed, self._show)
-        self._step.activated.connect(self._choose_step)
-        self._diameter.valueChanged.connect(self._choose_diameter)
-        self._neighbors.clicked.connect(self._choose_neighbors)
-        self._show()
 
     def _name(self, is_open: bool) -> None:
         self.setText(f"{'▾' if is_open else '▸'} Advanced")
+
+    def _on_toggled(self, is_open: bool) -> None:
+        self._name(is_open)
+        self.refresh()
+        if is_open:
+            self.opened.emit()
+
+    def refresh(self, event: Any = None) -> None:
+        """Show what there is now."""
+        if self.isExpanded():  # else it is shown when it is opened
+            self._show()
 
     def _choose_step(self, index: int) -> None:
         with self._session.telling():
@@ -94,7 +137,14 @@ class Advanced(QCollapsible):
         with self._session.telling():
             self._session.neighbors = are_negatives
 
-    def _show(self, event: Any = None) -> None:
+    def _choose_ahead(self, is_on: bool) -> None:
+        self._ahead.is_on = is_on
+
+    def _say(self, text: str) -> None:
+        self._news.say(text)
+        self._news.setVisible(bool(text))
+
+    def _show(self) -> None:
         steps = list(RESOLUTIONS.values())
         step = self._session.step
         self._step.setCurrentIndex(steps.index(step) if step in steps else -1)
@@ -102,3 +152,6 @@ class Advanced(QCollapsible):
         self._diameter.setValue(round(self._session.object_diameter or 0))
         self._diameter.blockSignals(False)
         self._neighbors.setChecked(self._session.neighbors)
+        self._is_ahead.setChecked(self._ahead.is_on)
+        self._encoding.show()
+        self.place.show_survey(None)

@@ -15,6 +15,7 @@ from napari_sam.widgets.lane import Lane
 from napari_sam.widgets.links import Links
 from napari_sam.widgets.looking import step_to_look, view_of
 from napari_sam.widgets.main_thread import main_thread
+from napari_sam.widgets.overheard import overhearing
 from napari_sam.widgets.predictor import Predictor, Request
 from napari_sam.widgets.session import session
 
@@ -78,6 +79,7 @@ class Ahead:
         self._lane = Lane()
         self._lane.idle.connect(self._on_open)
         self._lane.failed.connect(self._on_failed)
+        self._lane.warned.connect(self._on_warned)
         link(self._session.asked, self._on_asked)
         link(self._session.layers_changed, self._on_choice)
         for signal in (
@@ -204,19 +206,25 @@ class Ahead:
         self._then = None
         self.changed.emit()
 
+    def _on_warned(self, predictor: Predictor, text: str) -> None:
+        predictor.warn(text)
+        self.changed.emit()
+
     def _on_open(self) -> None:
-        embeddings = self.embeddings
-        if embeddings is None or self._predictor is not self._session.predictor:
+        embeddings, predictor = self.embeddings, self._predictor
+        if embeddings is None or predictor is None or predictor is not self._session.predictor:
             return
         from napari_sam.embedding.view_queue import ViewQueue
 
         self.error = ""
         tell = partial(_tell, weakref.ref(self), weakref.ref(embeddings))
+        warn = partial(_warn, weakref.ref(self), weakref.ref(predictor))
         self.queue = ViewQueue(
             embeddings,
             budget_bytes=BUDGET_BYTES,
             on_encoded=lambda window: tell(None),
             on_state=tell,
+            within=overhearing(warn),
         )
         self._go_on()
 
@@ -256,6 +264,17 @@ def _tell(
         listener, source = ahead(), embeddings()
         if listener is not None and source is not None:
             listener._hear(source, state)
+
+    main_thread().call(hand_over)
+
+
+def _warn(ahead: weakref.ref[Ahead], predictor: weakref.ref[Predictor], text: str) -> None:
+    """Let the main thread hear what the queue of a predictor warns of; called in its thread."""
+
+    def hand_over() -> None:
+        listener, about = ahead(), predictor()
+        if listener is not None and about is not None:
+            listener._on_warned(about, text)
 
     main_thread().call(hand_over)
 

@@ -21,13 +21,9 @@ from qtpy.QtWidgets import (
 
 from napari_sam.labels import LabelsPyramid
 from napari_sam.widgets.ahead import Ahead
-from napari_sam.widgets.automatic_run import (
-    Applying,
-    Foretelling,
-    RunForecast,
-    region_of,
-    stage_text,
-)
+from napari_sam.widgets.automatic_forecast import Foretelling, RunForecast
+from napari_sam.widgets.automatic_run import Applying, as_image, region_of, stage_text
+from napari_sam.widgets.automatic_scope import Scope, scopes
 from napari_sam.widgets.insert_layer import insert_layer
 from napari_sam.widgets.labels_layer import ShownLabels
 from napari_sam.widgets.lane import Lane
@@ -35,6 +31,7 @@ from napari_sam.widgets.layers import current_plane, placement
 from napari_sam.widgets.sentences import Sentences
 
 if TYPE_CHECKING:
+    from napari_sam.image import Image
     from napari_sam.segment.output import Existing
     from napari_sam.widgets.automatic_preview import AutomaticPreview
     from napari_sam.widgets.links import Links
@@ -43,6 +40,10 @@ if TYPE_CHECKING:
 LOOK_MS = 400
 """How often it is looked whether there is something new to forecast."""
 
+LEAST_LETTERS = 4
+"""Of what is chosen; so a dock is no wider than another, and the canvas need not be drawn anew."""
+
+SCOPE_TIP = "What to segment. Where it does not say all, it is what the sliders show."
 REGION_TIP = "Only objects in the selected shape of a Shapes layer, or in its last one."
 REPLACE_TIP = "What is there was made with other settings: make it anew with these."
 OUT_TIP = "Choose the folder that the labels are written to, an OME-Zarr."
@@ -85,6 +86,7 @@ class AutomaticApply(QWidget):
         self._image_layer: Any = None
         self._out: Path | None = None
         self._asked: Any = None
+        self._warning = ""
         self._build()
         self._timer = QTimer(self)
         self._timer.start(LOOK_MS)
@@ -95,7 +97,12 @@ class AutomaticApply(QWidget):
 
     def _build(self) -> None:
         self._scope, self._region = QComboBox(), QComboBox()
-        self._scope.setToolTip("What to segment.")
+        for combo in (self._scope, self._region):  # a name of a layer may be long
+            combo.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+            combo.setMinimumContentsLength(LEAST_LETTERS)
+        self._scope.setToolTip(SCOPE_TIP)
         self._region.setToolTip(REGION_TIP)
         self._forecast = Sentences(3)
         self._out_text = self._cost_text = ""
@@ -117,6 +124,7 @@ class AutomaticApply(QWidget):
         for event in ("inserted", "removed", "renamed"):
             links.add(getattr(layers.events, event), self._show)
         self._timer.timeout.connect(self._foretell)
+        self._for_forecasts.progressed.connect(self._on_trial)
         self._for_forecasts.answered.connect(self._on_forecast)
         self._for_forecasts.failed.connect(self._on_no_forecast)
         self._lane.answered.connect(self._on_answer)
@@ -134,17 +142,19 @@ class AutomaticApply(QWidget):
         """Whether something is being segmented."""
         return self._applying is not None
 
-    def _planes(self) -> tuple[int, ...] | None:
-        """Return the plane on screen, or None for all.
+    def _planes(self, image: Image) -> Scope:
+        """Return which planes of the image are chosen.
 
         Raises
         ------
         ValueError
-            If none is on screen: in 3-D, for example.
+            If none is on screen, in 3-D for example, and not all are chosen.
         """
-        if self._scope.currentData() == "stack":
-            return None
-        return current_plane(self._session.viewer, self._session.image)
+        axes = self._scope.currentData() or ""
+        everything = Scope.of(image, axes, (0,) * len(image.plane_shape))
+        if everything.n_planes == np.prod(image.plane_shape):
+            return everything
+        return Scope.of(image, axes, current_plane(self._session.viewer, self._session.image))
 
     def _polygon(self) -> np.ndarray | None:
         """Return the region, None for everywhere; raises ValueError if it has no shape."""
@@ -178,17 +188,17 @@ class AutomaticApply(QWidget):
             )
             return
         try:
-            planes, polygon = self._planes(), self._polygon()
+            scope, polygon = self._planes(predictor.image), self._polygon()
         except (ValueError, TypeError) as error:
             self.said.emit(str(error))
             return
-        self._image_layer = session.image
+        self._image_layer, self._warning = session.image, ""
         how, thresholds = self._preview.chosen, self._preview.thresholds
         self._applying = Applying(
             predictor,
             how,
             thresholds,
-            planes,
+            scope,
             polygon,
             self._out,
             layer.name,
@@ -239,10 +249,11 @@ class AutomaticApply(QWidget):
     # What happens
 
     def _on_answer(self, work: Any, news: Any) -> None:
-        if work is not self._applying or isinstance(news, str):
+        applying = self._applying
+        if applying is None or work is not applying or isinstance(news, str):
             return
         if isinstance(news, LabelsPyramid):
-            self._show_labels(news)
+            self._show_labels(news, applying.predictor.image)
         elif isinstance(news, Path):
             self._use_out(news)
         else:
@@ -251,7 +262,8 @@ class AutomaticApply(QWidget):
 
     def _on_warned(self, work: Any, text: str) -> None:
         if work is self._applying:
-            self.said.emit(f"⚠ {text}")
+            self._warning = f"⚠ {text}"
+            self.said.emit(self._warning)
 
     def _on_failed(self, work: Any, error: Exception) -> None:
         from napari_sam.segment.output import OtherRunError
@@ -262,7 +274,7 @@ class AutomaticApply(QWidget):
         self._applying = None
         self._show()
 
-    def _show_labels(self, labels: LabelsPyramid) -> None:
+    def _show_labels(self, labels: LabelsPyramid, image: Image) -> None:
         """Add what was found to the viewer; it is read as it is looked at."""
         layers, image_layer = self._session.viewer.layers, self._image_layer
         from napari_sam.segment.output import read_record
@@ -270,11 +282,11 @@ class AutomaticApply(QWidget):
         out, self._out = self._out, None
         record = read_record(out) if out else None
         if highest := (record or {}).get("highest_label", 0):
-            self.said.emit(f"Labels up to {highest:,}, in {out}.")  # else there was a warning
+            self.said.emit(f"{self._warning} Labels up to {highest:,}, in {out}.".strip())
         if image_layer not in layers:
             return
         self._scene.found.hide()
-        levels = list(labels.levels)
+        levels = [as_image(level, image) for level in labels.levels]
         layer = Labels(
             levels if len(levels) > 1 else levels[0],
             name=f"{image_layer.name} objects",
@@ -288,7 +300,8 @@ class AutomaticApply(QWidget):
 
     def _foretell(self) -> None:
         """Forecast anew, if what is asked for has changed and somebody sees it."""
-        if self.visibleRegion().isEmpty() or self._for_forecasts.current is not None:
+        is_busy = self._for_forecasts.current is not None or self._preview.is_searching
+        if is_busy or self.is_running or self.visibleRegion().isEmpty():
             return
         try:
             asked = self._foretelling()
@@ -312,11 +325,12 @@ class AutomaticApply(QWidget):
         return Foretelling(
             embeddings,
             self._preview.chosen.step,
-            self._planes(),
+            self._planes(embeddings.image),
             self._polygon(),
             self._out,
             layer.name,
             found,
+            self._preview.thresholds,
             queue.seconds_per_tile if queue else None,
         )
 
@@ -327,12 +341,16 @@ class AutomaticApply(QWidget):
         return (
             id(asked.embeddings),
             asked.step,
-            asked.planes,
+            asked.scope,
             region,
             asked.out,
             id(asked.found),
+            asked.thresholds,
             n_encoded,
         )
+
+    def _on_trial(self, text: str) -> None:
+        self._tell(cost=text)
 
     def _on_forecast(self, work: Any, forecast: RunForecast) -> None:
         self._tell(cost=str(forecast), out=None if self.is_running else forecast.out)
@@ -350,12 +368,7 @@ class AutomaticApply(QWidget):
         session = self._session
         if session.image is not self._image_layer and not self.is_running:
             self._image_layer, self._out = session.image, None
-        shape = session.predictor.image.plane_shape if session.predictor else ()
-        n_planes = int(np.prod(shape))
-        scopes = [("plane", "this plane")] + [("stack", f"all {n_planes:,} planes")] * (
-            n_planes > 1
-        )
-        _fill(self._scope, scopes)
+        _fill(self._scope, scopes(session.predictor.image if session.predictor else None))
         ours = self._scene.layers
         shapes = [
             layer
@@ -370,6 +383,8 @@ class AutomaticApply(QWidget):
 
 def _fill(combo: QComboBox, entries: list[tuple[Any, str]]) -> None:
     """Offer entries; the choice stays, if it is still there."""
+    if entries == [(combo.itemData(i), combo.itemText(i)) for i in range(combo.count())]:
+        return  # somebody may be choosing
     chosen = combo.currentData()
     combo.clear()
     for data, text in entries:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from napari_sam.masks.mask import Mask
 from napari_sam.masks.mask_table import MaskTable
 from napari_sam.widgets.automatic_how import How
 from napari_sam.widgets.predictor import Predictor
-from napari_sam.widgets.transcript import call_text
+from napari_sam.widgets.recipe import call_text
 
 if TYPE_CHECKING:
     from napari_sam.embedding import Embeddings, TileGrid
@@ -37,6 +38,9 @@ SEAM_SAMPLES = 8
 SIDE_PX = 2048
 """Longest side of the picture of the candidates."""
 
+ENOUGH = 0.5
+"""So much of a tile tells what a whole one takes."""
+
 TELL_S = 0.7
 """How often candidates are shown while more of them are being found, at most."""
 
@@ -50,7 +54,7 @@ class Cost:
     encode_s : float or None
         Seconds to encode one; None if none had to be encoded.
     find_s : float
-        Seconds to find the objects of one that is encoded.
+        Seconds to find the objects of all of them, once encoded.
     """
 
     encode_s: float | None
@@ -79,6 +83,12 @@ class Found:
         Lower than these, there are no candidates.
     n_tiles, n_wanted, n_on_screen : int
         Tiles that were searched, were to be searched, and are on screen.
+    share : float
+        Tiles that were searched, where only the part of one that is on screen counts.
+    n_px : float
+        Level-0 pixels that were searched.
+    core : (y0, x0, y1, x1)
+        Of the tile in the middle of the screen.
     cost : Cost
         As measured.
     """
@@ -93,7 +103,22 @@ class Found:
     n_tiles: int
     n_wanted: int
     n_on_screen: int
+    share: float
+    n_px: float
+    core: Box
     cost: Cost
+
+    @property
+    def tells_of_a_tile(self) -> bool:
+        """Whether enough was searched to tell what a whole tile takes."""
+        return self.share >= ENOUGH
+
+    @cached_property
+    def of_a_tile(self) -> Found:
+        """What tells of a whole tile: this; or what is found in one, which takes its time."""
+        if self.tells_of_a_tile:
+            return self
+        return replace(self.finding, screen=self.core).find()
 
     @property
     def defaults(self) -> Thresholds:
@@ -133,6 +158,8 @@ class Finding:
         Objects are looked for.
     kept : labels array, optional
         What lies on its objects is left out.
+    labels_state : tuple
+        Of the session: what is found is found again as long as that is the same.
     """
 
     predictor: Predictor
@@ -141,17 +168,23 @@ class Finding:
     pixel: float
     how: How
     kept: Any = None
+    labels_state: tuple[object, ...] = ()
     _is_stopped: Event = field(default_factory=Event, repr=False)
 
     def stop(self) -> None:
         """End after the tile that is being searched; what was found is still told."""
         self._is_stopped.set()
 
-    def answer(self, thresholds: Thresholds | None = None) -> MaskTable:
-        """Return the candidates that pass thresholds; by default, those that suit the model."""
+    def find(self) -> Found:
+        """Return what is found, at once."""
         *_, found = self.iter_answer()
         if not isinstance(found, Found):
             raise ValueError("Nothing could be searched: the image is not open.")
+        return found
+
+    def answer(self, thresholds: Thresholds | None = None) -> MaskTable:
+        """Return the candidates that pass thresholds; by default, those that suit the model."""
+        found = self.find()
         passed = found.defaults if thresholds is None else thresholds
         return found.table.select(found.knobs.rows(passed))
 
@@ -205,6 +238,8 @@ class _Search:
         self._tables: list[MaskTable] = []
         self._encode_s: list[float] = []
         self._find_s: list[float] = []
+        self._shares: list[float] = []
+        self._n_px = 0.0
 
     def __iter__(self) -> Iterator[None]:
         embeddings, finding = self._embeddings, self._finding
@@ -216,10 +251,13 @@ class _Search:
                 self._encode_s.append(time.monotonic() - start)
                 start = time.monotonic()
             reach = np.array([-1, -1, 1, 1]) * SEAM_SAMPLES * self._grid.step
-            within = _shared(self._grid.core(row, column), finding.screen) + reach
+            core = self._grid.core(row, column)
+            within = _shared(core, finding.screen)
             table = tile_candidates(embeddings, self._grid, (row, column), self.settings, finding)
-            self._tables.append(table.select(_are_in(table, within)))
+            self._tables.append(table.select(_are_in(table, within + reach)))
             self._find_s.append(time.monotonic() - start)
+            self._shares.append(_area(within) / _area(core))
+            self._n_px += _area(within)
             yield
 
     def found(self) -> Found:
@@ -243,7 +281,10 @@ class _Search:
             len(self._tables),
             self.n_wanted,
             self.n_on_screen,
-            Cost(encode_s, float(np.median(self._find_s))),
+            sum(self._shares),
+            self._n_px,
+            self._grid.core(*self._tiles[0]),
+            Cost(encode_s, sum(self._find_s)),
         )
 
     def _floors(self) -> Thresholds:
@@ -322,6 +363,11 @@ def _shared(core: tuple[int, int, int, int], screen: Box) -> Box:
     y0, x0 = np.maximum(core[:2], screen[:2]).tolist()
     y1, x1 = np.minimum(core[2:], screen[2:]).tolist()
     return y0, x0, y1, x1
+
+
+def _area(box: Box) -> float:
+    y0, x0, y1, x1 = box
+    return (y1 - y0) * (x1 - x0)
 
 
 def _inner(screen: Box) -> Box:

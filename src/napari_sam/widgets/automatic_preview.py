@@ -200,7 +200,8 @@ class AutomaticPreview(QWidget):
             return
         kept = None if session.labels is None else ShownLabels(session.labels).array
         self._image_layer = layer
-        self._finding = Finding(predictor, plane, screen, pixel, self.chosen, kept)
+        state = session.labels_state
+        self._finding = Finding(predictor, plane, screen, pixel, self.chosen, kept, state)
         self._lane.submit(self._finding)
         self._show()
         self.said.emit("Looking for objects …")
@@ -220,12 +221,17 @@ class AutomaticPreview(QWidget):
         n_kept = 0
         with self._session.telling():
             finding = self.found.finding
-            is_whole = self.found.is_complete
+            is_repeatable = (
+                self.found.is_complete
+                and finding.labels_state == self._session.labels_state
+                and finding.predictor.sees_as(self._session.predictor)
+            )
             n_kept = (
                 self._session.commit_all(
                     self.found.table.select(self._rows),
                     plane=finding.plane,
-                    source=finding.as_python(self._knobs.thresholds) if is_whole else "",
+                    source=finding.as_python(self._knobs.thresholds) if is_repeatable else "",
+                    wait=False,
                 )
                 or 0
             )

@@ -1,11 +1,9 @@
-"""Objects of planes and stacks: what that takes, and how it is done in a thread."""
+"""Objects of planes and stacks: how they are found and written, in a thread."""
 
 from __future__ import annotations
 
-import math
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QStandardPaths
 
-from napari_sam.widgets.automatic_find import Found
+from napari_sam.image.label_axes import label_order
+from napari_sam.labels.reordered import Reordered
 from napari_sam.widgets.automatic_how import How
+from napari_sam.widgets.automatic_scope import Scope
 from napari_sam.widgets.layers import layer_frame
-from napari_sam.widgets.pace import size_text, time_text
 from napari_sam.widgets.predictor import Predictor
 
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
     from napari.layers import Shapes
 
-    from napari_sam.embedding import Embeddings
     from napari_sam.image import Image
     from napari_sam.labels import LabelsPyramid
     from napari_sam.masks.knobs import Thresholds
@@ -42,8 +40,6 @@ STAGES = {
     "reduce": "Writing coarser levels",
 }
 ENDING = "-labels.zarr"
-DISK_FACTOR = 2
-"""Labels take about as much as the masks that they are made of, which wait beside them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +54,8 @@ class Applying:
         Objects are looked for.
     thresholds : Thresholds, optional
         Which of them are kept; None: what suits mode and model.
-    planes : tuple of int, optional
-        The one plane; None: all.
+    scope : Scope
+        Which planes.
     region : (N, 2) array, optional
         Vertices of a polygon, (row, column) in level-0 pixels; None: everywhere.
     out : path, optional
@@ -67,7 +63,7 @@ class Applying:
     name : str
         Of the image.
     keep : labels array, optional
-        Objects that are there already.
+        Objects that are there already, in the order of the image's axes.
     existing : {"resume", "replace", "refuse"}
         What to do with an output that is there.
     """
@@ -75,7 +71,7 @@ class Applying:
     predictor: Predictor
     how: How
     thresholds: Thresholds | None
-    planes: tuple[int, ...] | None
+    scope: Scope
     region: NDArray[np.float64] | None
     out: Path | None
     name: str
@@ -98,121 +94,13 @@ class Applying:
         labels = yield from iter_segment_stack(
             embeddings,
             out,
-            planes=None if self.planes is None else [self.planes],
+            planes=self.scope.planes,
             region=self.region,
             settings=SegmentSettings(self.how.settings(self.thresholds)),
-            keep=self.keep,
+            keep=None if self.keep is None else as_labels(self.keep, self.predictor.image),
             existing=self.existing,
         )
         yield labels
-
-
-@dataclass(frozen=True)
-class RunForecast:
-    """What a run will take.
-
-    Attributes
-    ----------
-    n_tiles : int
-        To be searched.
-    n_encoded : int
-        Those of them that need not be encoded.
-    seconds, nbytes : float or None
-        None if nothing tells yet.
-    free_bytes : int
-        Disk that is free.
-    out : path
-        Where labels go.
-    """
-
-    n_tiles: int
-    n_encoded: int
-    seconds: float | None
-    nbytes: float | None
-    free_bytes: int
-    out: Path
-
-    def __str__(self) -> str:
-        tiles = f"{self.n_tiles:,} tile{'s' if self.n_tiles != 1 else ''}"
-        encoded = f", {self.n_encoded:,} of them encoded" if self.n_encoded else ""
-        if self.n_encoded == self.n_tiles:
-            encoded = ", encoded"
-        free = f"{size_text(self.free_bytes)} free"
-        if self.seconds is None or self.nbytes is None:
-            return f"{tiles}{encoded}. A preview tells how long they take. {free}."
-        enough = "" if self.nbytes <= self.free_bytes else ": not enough"
-        return (
-            f"{tiles}{encoded}: about {time_text(self.seconds)} and {size_text(self.nbytes)} of "
-            f"disk ({free}{enough})."
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Foretelling:
-    """The work of forecasting a run, for a `Lane`: grids of large images have many tiles.
-
-    Attributes
-    ----------
-    embeddings : Embeddings
-        Image and model.
-    step : float, optional
-        Of the tiles.
-    planes, region, out, name
-        As for `Applying`.
-    found : Found, optional
-        The preview, which tells what a tile takes.
-    encode_s : float, optional
-        Seconds to encode a tile, if the preview does not know it.
-    """
-
-    embeddings: Embeddings
-    step: float | None
-    planes: tuple[int, ...] | None
-    region: NDArray[np.float64] | None
-    out: Path | None
-    name: str
-    found: Found | None
-    encode_s: float | None = None
-
-    def iter_answer(self) -> Iterator[RunForecast]:
-        """Yield the forecast."""
-        image = self.embeddings.image
-        n_planes = 1 if self.planes is not None else math.prod(image.plane_shape)
-        n_tiles = n_planes * self._tiles_per_plane()
-        n_encoded = min(n_tiles, self._n_encoded(n_planes))
-        cost = self.found.cost if self.found is not None and self.found.n_tiles else None
-        seconds = None
-        if cost is not None:
-            encode_s = cost.encode_s if cost.encode_s is not None else self.encode_s or 0.0
-            seconds = n_tiles * cost.find_s + (n_tiles - n_encoded) * encode_s
-        nbytes = None
-        if self.found is not None and self.found.n_tiles:
-            nbytes = DISK_FACTOR * n_tiles * self.found.table.nbytes / self.found.n_tiles
-        out = self.out or default_out(image, self.name)
-        folder = next(parent for parent in out.absolute().parents if parent.exists())
-        yield RunForecast(n_tiles, n_encoded, seconds, nbytes, shutil.disk_usage(folder).free, out)
-
-    def _tiles_per_plane(self) -> int:
-        grid = self.embeddings.grid(self.step)
-        if self.region is None:
-            return math.prod(grid.tiles)
-        from napari_sam.segment.region import Region
-
-        region = Region.parse(self.region, self.embeddings.image.shape_yx)
-        (y0, x0), (y1, x1) = self.region.min(axis=0), self.region.max(axis=0)
-        rows, columns = grid.tiles_in((y0, x0, y1, x1))
-        return sum(region.meets(grid.core(row, column)) for row in rows for column in columns)
-
-    def _n_encoded(self, n_planes: int) -> int:
-        if self.planes is not None:
-            return int(np.count_nonzero(self.embeddings.encoded_tiles(self.planes, self.step)))
-        step = self.embeddings.grid(self.step).step
-        store = self.embeddings.store
-        if store is None:
-            keys = self.embeddings.memory.keys()
-            return sum(window.step == step for window in keys)
-        planes = list(np.ndindex(*self.embeddings.image.plane_shape))
-        return n_planes * math.prod(store.grid(step).tiles) - store.count_missing(planes, step)
 
 
 def region_of(shapes: Shapes, image_layer: ImageLayer, plane: tuple[int, ...]) -> NDArray[Any]:
@@ -257,6 +145,20 @@ def default_out(image: Image, name: str) -> Path:
     return next(
         path for number in numbers if not (path := folder / f"{stem}{number}{ENDING}").exists()
     )
+
+
+def as_labels(array: Any, image: Image) -> Any:
+    """Return labels in the order of an image's axes in that of OME-Zarr labels."""
+    return _reordered(array, label_order(image))
+
+
+def as_image(array: Any, image: Image) -> Any:
+    """Return OME-Zarr labels in the order of the axes of their image."""
+    return _reordered(array, tuple(np.argsort(label_order(image)).tolist()))
+
+
+def _reordered(array: Any, order: tuple[int, ...]) -> Any:
+    return array if order == tuple(sorted(order)) else Reordered(array, order)
 
 
 def stage_text(progress: Progress) -> str:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout
 
+from napari_sam.widgets.colors import ORANGE, as_hex
 from napari_sam.widgets.sentences import Sentences
 
-STYLE = "#banner { border-left: 4px solid rgb(230, 159, 0); }"
-"""Orange, which all eyes tell from the blue and the vermilion of the prompts."""
+STYLE = f"#banner {{ border-left: 4px solid {as_hex(ORANGE)}; }}"
 
 
 @dataclass(frozen=True, eq=False)

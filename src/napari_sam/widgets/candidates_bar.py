@@ -10,19 +10,24 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QIcon, QImage, QPixmap
 from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QToolButton, QWidget
 
+from napari_sam.widgets.colors import BLUE, SKY_BLUE, as_hex
+from napari_sam.widgets.keys import LARGER, SMALLER
+
 if TYPE_CHECKING:
     from napari_sam.masks import Candidates, Mask
 
 SIDE = 56
 SIZES = ("small", "medium", "large")
-MASK_RGBA = (86, 180, 233, 255)
-GROUND_RGBA = (0, 0, 0, 60)
-STYLE = """
-QToolButton { border: 2px solid transparent; border-radius: 3px; padding: 2px; }
-QToolButton:checked { border-color: rgb(86, 180, 233); }
+NO_MASK_RGBA, GROUND_RGBA = (128, 128, 128, 60), (10, 10, 12, 255)
+MASK_RGBA = (*(round(255 * part) for part in SKY_BLUE), 255)
+"""The pictures are dark in light themes too, as the masks are seen so on most images."""
+STYLE = f"""
+QToolButton {{ border: 2px solid transparent; border-radius: 3px; padding: 2px; }}
+QToolButton:checked {{ border-color: {as_hex(BLUE)}; }}
 """
 TIP = (
-    "The {} mask that the prompts may mean, and its predicted IoU. Alt + wheel, Up, Down: the next."
+    "The {} mask that the prompts may mean, and its predicted IoU. Alt + wheel, or {} and {}: the "
+    "next larger and smaller one."
 )
 PREFERRED_TIP = (
     "Chosen by hand, so new objects begin with the {} mask. Press again to have the model choose."
@@ -69,7 +74,8 @@ class CandidatesBar(QWidget):
             name = names[index] if index < len(names) else "–"
             is_preferred = index == preferred and name in SIZES
             button.setText(f"{name}{' ★' * is_preferred}\n{_score_text(mask)}")
-            button.setToolTip((PREFERRED_TIP if is_preferred else TIP).format(name))
+            tip = PREFERRED_TIP if is_preferred else TIP
+            button.setToolTip(tip.format(name, LARGER.key, SMALLER.key))
         self._group.setExclusive(bool(masks))
 
 
@@ -84,7 +90,7 @@ def _icon(mask: Mask | None, masks: list[Mask], ratio: float) -> QIcon:
     `ratio` is how many pixels of the screen one of Qt's takes.
     """
     side = round(SIDE * ratio)
-    picture = np.full((side, side, 4), GROUND_RGBA, np.uint8)
+    picture = np.full((side, side, 4), GROUND_RGBA if mask else NO_MASK_RGBA, np.uint8)
     if mask is not None:
         picture[thumbnail(mask, masks, side)] = MASK_RGBA
     image = QImage(picture.tobytes(), side, side, 4 * side, QImage.Format.Format_RGBA8888)

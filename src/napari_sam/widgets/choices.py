@@ -14,14 +14,15 @@ from psygnal import Signal
 from napari_sam.labels.write import Overlap
 from napari_sam.widgets.chosen import Chosen
 from napari_sam.widgets.draft import NO_IMAGE
-from napari_sam.widgets.first_names import FirstNames
+from napari_sam.widgets.encoding_settings import Normalization, Precision
 from napari_sam.widgets.labels_layer import ShownLabels
 from napari_sam.widgets.layers import check_layer, foremost_image
 from napari_sam.widgets.looking import StepChoice, parse_diameter, parse_step, zoom_step
 from napari_sam.widgets.predictor import Predictor
+from napari_sam.widgets.recipe import literal
+from napari_sam.widgets.script_names import ScriptNames
 from napari_sam.widgets.source import Source
 from napari_sam.widgets.target import Target
-from napari_sam.widgets.transcript import layer_text, opening
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -52,8 +53,8 @@ class Choices(ABC):
         self._target = Target()
         self._target.switched.connect(self._on_preserving)
         self._in_force = self._wished = Chosen()
-        self._first_names = FirstNames(viewer)
-        self._openings: dict[str, str] = {}
+        self._found_sliders = ""
+        self._names = ScriptNames(viewer)
 
     @property
     def viewer(self) -> ViewerModel:
@@ -82,6 +83,20 @@ class Choices(ABC):
             self._set_labels(None)
 
     @property
+    def sliders(self) -> str:
+        """What the axes in front of rows and columns mean: a letter of "ptcz" for each.
+
+        Of channels, "c", each has an intensity of its own. It follows from the names at the
+        sliders, and otherwise from what the image tells; it can be set, until they change.
+        """
+        return self._source.sliders
+
+    @sliders.setter
+    def sliders(self, sliders: str) -> None:
+        if sliders != self._source.sliders:
+            self._look_along(sliders)
+
+    @property
     def labels(self) -> Labels | None:
         """Labels layer to write into; None: the next commit makes one."""
         return self._target.layer
@@ -101,6 +116,47 @@ class Choices(ABC):
         if model != self._source.model_name:
             self._source.use_model(model)
             self._on_choice(asks_anew=True)
+
+    @property
+    def halo(self) -> int | None:
+        """Samples that a tile sees around its core; None: an eighth of the model's window.
+
+        Another model begins with None. Setting this, `precision` or `normalization` answers the
+        prompts anew; nothing that was encoded otherwise is used, and features are in memory again.
+        """
+        return self._source.settings.halo
+
+    @halo.setter
+    def halo(self, halo: int | None) -> None:
+        self._use_settings(halo=halo)
+
+    @property
+    def precision(self) -> Precision:
+        """In which the model computes: ``"auto"``, ``"float32"`` or ``"bfloat16"``."""
+        return self._source.settings.precision
+
+    @precision.setter
+    def precision(self, precision: Precision) -> None:
+        if precision != self.precision and not isinstance(self._source.model, str):
+            raise ValueError(
+                f"The model {self.model} was given as an object, and computes as it was loaded. "
+                "Choose one by its name."
+            )
+        self._use_settings(precision=precision)
+
+    @property
+    def normalization(self) -> Normalization:
+        """Which raw values read as black and white.
+
+        ``"auto"``: as of the model's training images. ``"percentiles"``: the percentiles 1 and
+        99.8. ``"min-max"``: the least and the largest. Or two values (low, high), for all channels
+        of this image; another one begins with ``"auto"``.
+        """
+        return self._source.settings.normalization
+
+    @normalization.setter
+    def normalization(self, normalization: Normalization) -> None:
+        self._use_settings(normalization=normalization)
 
     @property
     def store(self) -> Path | None:
@@ -239,18 +295,33 @@ class Choices(ABC):
             raise ValueError(NO_IMAGE)
         return self._source.predictor
 
-    def _choices_as_python(self) -> dict[str, str]:
-        """Return what has been chosen, as a script sets it."""
-        kept, labels = self._target.kept, "None"
-        if kept is not None:
-            name = self._first_names.of(kept.layer)
-            labels = layer_text(name)
-            if not kept.is_made_here:
-                self._openings[labels] = kept.came_by or opening(kept.layer, name)
-        names = ("object_diameter", "neighbors", "preferred_rank")
-        chosen = {name: repr(getattr(self._in_force, name)) for name in names}
-        chosen["overlap"] = repr(self._in_force.rule)
-        return {"model": repr(self.model), **chosen, "labels": labels}
+    def _as_python(self, *names: str) -> dict[str, str]:
+        """Return what has been chosen, as a script sets it; all, or some of it."""
+        source, chosen = self._source, self._in_force
+        values = {
+            "image": self._names.image(source.layer),
+            "sliders": literal(source.sliders),
+            "model": self._names.model(source.model),
+            "halo": literal(source.settings.halo),
+            "precision": literal(source.settings.precision),
+            "normalization": literal(source.settings.normalization),
+            "object_diameter": literal(chosen.object_diameter),
+            "neighbors": literal(chosen.neighbors),
+            "preferred_rank": literal(chosen.preferred_rank),
+            "overlap": literal(chosen.rule),
+            "labels": self._names.labels(self._target.kept, source.layer),
+        }
+        if not source.sliders:
+            del values["sliders"]
+        if not source.is_tuned:
+            del values["halo"], values["precision"], values["normalization"]
+        return {name: value for name, value in values.items() if not names or name in names}
+
+    def _use_settings(self, **changes: Any) -> None:
+        settings = replace(self._source.settings, **changes)
+        if settings != self._source.settings:
+            self._source.use_settings(settings)
+            self._on_choice(asks_anew=True)
 
     def _check_labels(self, layer: Labels | None) -> None:
         """Refuse a layer that cannot be written into."""
@@ -269,6 +340,10 @@ class Choices(ABC):
     def _on_preserving(self, is_on: bool) -> None:
         """Preserve labels, or not, from the next command on."""
         self._choose("preserves", is_on)
+
+    @abstractmethod
+    def _look_along(self, sliders: str) -> None:
+        """Look at the image with its axes understood in another way."""
 
     @abstractmethod
     def _take_labels(self, layer: Labels | None) -> None:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
+
+PARTS = ("automatic_find", "automatic_knobs", "automatic_apply", "automatic", "objects_dock")
+"""Modules that other docks than the first are made of, each imported in a few milliseconds."""
+
+
+def iter_imports() -> Iterator[None]:
+    """Import what another dock needs, so that it opens at once."""
+    for name in PARTS:
+        import_module(f"napari_sam.widgets.{name}")
+        yield
 
 
 def bring_forward(viewer: Any, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from napari_sam.masks import Candidates
 from napari_sam.prompts import MaskPrompt, Prompts
 from napari_sam.prompts.strokes import fill_outline
+from napari_sam.widgets.key_choices import short
+from napari_sam.widgets.keys import DROP, KEEP
+from napari_sam.widgets.recipe import NOTHING, Call, Recipe
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from napari_sam.masks import Mask
 
 NO_IMAGE = "Open an image to begin, or a sample: File ▸ Open Sample."
+SEGMENTING = "Segmenting …"
 READY = "Click an object. Shift+click what does not belong to it."
 
 
@@ -68,6 +73,10 @@ class Draft:
         Whether that has not been changed yet.
     outline : (N, 2) array, optional
         What has been drawn around the object, from which box and mask prompt were made.
+    recipe : Recipe
+        The commands that made it.
+    is_thinned : bool
+        Whether candidates and mask prompt have been let go.
     """
 
     plane: tuple[int, ...] = ()
@@ -77,6 +86,8 @@ class Draft:
     old: Opened | None = None
     is_as_it_was: bool = False
     outline: NDArray[np.float64] | None = None
+    recipe: Recipe = NOTHING
+    is_thinned: bool = False
 
     @classmethod
     def reopened(
@@ -85,12 +96,21 @@ class Draft:
         plane: tuple[int, ...],
         prompts: Prompts,
         outline: NDArray[np.float64] | None = None,
+        recipe: Recipe = NOTHING,
     ) -> Draft:
         """Return the draft of a kept object: its mask as it is, and the prompts to change it by."""
         mask = old.mask
         logits = MaskPrompt.from_mask(mask.array, *mask.box[:2])
         candidates = Candidates((replace(mask, logits=logits),))
-        return cls(plane, prompts, candidates, old=old, is_as_it_was=True, outline=outline)
+        return cls(
+            plane,
+            prompts,
+            candidates,
+            old=old,
+            is_as_it_was=True,
+            outline=outline,
+            recipe=recipe,
+        )
 
     @property
     def label(self) -> int | None:
@@ -185,21 +205,32 @@ class Draft:
     def answered(self, candidates: Candidates, rank: int | None = None) -> Draft:
         """Return this draft with its candidates, of which `rank`, or else the best, is chosen."""
         chosen = candidates.index_of(rank) if candidates else 0
-        return replace(self, candidates=candidates, rank=chosen)
+        recipe = self.recipe.answered(candidates.left_out)
+        return replace(self, candidates=candidates, rank=chosen, recipe=recipe)
 
-    def unanswered(self) -> Draft:
-        """Return this draft without candidates, to ask again."""
-        return replace(self, candidates=None, rank=0, is_as_it_was=False)
+    def asked_anew(self, call: Call) -> Draft:
+        """Return this draft without candidates, as it is asked about again by a command.
+
+        Answers that are under way are to what was asked before.
+        """
+        is_thin = self.is_thinned and not self.is_as_it_was
+        alone = is_thin or bool(call.options.get("alone"))
+        call = call.amended(alone=alone or None)
+        prompts = self.prompts.with_mask(None) if alone else copy(self.prompts)
+        recipe = self.recipe.asked_anew(call)
+        again = replace(self, prompts=prompts, candidates=None, rank=0, recipe=recipe)
+        return replace(again, is_as_it_was=False, is_thinned=False)
 
     def thinned(self) -> Draft:
         """Return this draft as little more than its prompts, or than a kept object as it was."""
-        return replace(self, prompts=self.prompts.with_mask(None), candidates=None, rank=0)
+        prompts = self.prompts.with_mask(None)
+        return replace(self, prompts=prompts, candidates=None, rank=0, is_thinned=True)
 
     def restored(self) -> Draft:
         """Return this draft with what nobody needs to be asked: a kept object as it was."""
         if self.old is None or not self.is_as_it_was or self.candidates is not None:
             return self
-        return Draft.reopened(self.old, self.plane, self.prompts, self.outline)
+        return Draft.reopened(self.old, self.plane, self.prompts, self.outline, self.recipe)
 
     def chosen(self, rank: int) -> Draft:
         """Return this draft with another candidate chosen, the nearest there is to `rank`."""
@@ -211,13 +242,13 @@ class Draft:
         if self.is_empty:
             return READY
         if self.candidates is None:
-            return "Segmenting …"
+            return SEGMENTING
         if self.mask is None:
             return self.candidates.note or "The model finds nothing here. Add a click, or a box."
         if self.label is not None:
-            keeps = f"Enter replaces object {self.label}, Esc leaves it"
+            keeps = f"{KEEP.key} replaces object {self.label}, {short(DROP.key)} leaves it"
         else:
-            keeps = "Enter keeps it" if label is None else f"Enter keeps it as object {label}"
+            keeps = f"{KEEP.key} keeps it" + (f" as object {label}" if label is not None else "")
         where = f" on plane {', '.join(map(str, self.plane))}" if self.plane else ""
         text = f"{self.mask.area:,} px{where}. {keeps}."
         return f"{text} {self.candidates.note}".strip()

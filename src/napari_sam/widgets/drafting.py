@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,7 +20,7 @@ from napari_sam.widgets.in_order import in_order
 from napari_sam.widgets.layers import check_view, current_plane
 from napari_sam.widgets.ordering import Ordering
 from napari_sam.widgets.predictor import Predictor, Request
-from napari_sam.widgets.transcript import call_text
+from napari_sam.widgets.recipe import Asking, Call
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -39,9 +39,8 @@ SCRIBBLE_APART = 12
 class Drafting(Ordering):
     """The part of a session that makes an object; `SegmentSession` keeps it.
 
-    Every prompt can be given in pixels of the image with these options: ``plane``, by default the
-    one shown; ``step``, how finely the model looks this time, by default `step_now`; ``wait``,
-    whether to return only when the model has answered.
+    Every prompt is given in pixels of the image, by default of the plane shown, and with the
+    options of `Asking`.
 
     Parameters
     ----------
@@ -82,6 +81,11 @@ class Drafting(Ordering):
         """What a click under the cursor would select: mask, plane, and whether positive."""
         return self._hover.shown(self.preferred_rank)
 
+    @property
+    def n_steps(self) -> int:
+        """How many steps can be undone."""
+        return len(self._history)
+
     # Prompts
 
     @in_order
@@ -92,8 +96,7 @@ class Drafting(Ordering):
         positive: bool = True,
         *,
         plane: Plane = None,
-        step: float | None = None,
-        wait: bool = True,
+        **how: Unpack[Asking],
     ) -> None:
         """Add a point, (row, column). With `turbo`, the first one keeps the object at once.
 
@@ -104,9 +107,9 @@ class Drafting(Ordering):
         """
         base = self._draft_on(plane)
         draft = base.with_points([[y, x]], positive, self._predictor.image.shape_yx)
-        self._prompt(draft, wait, step, "click", y, x, positive)
+        self._prompt(draft, how, "click", y, x, positive=positive)
         if self._in_force.turbo and base.is_empty:
-            self._keep_at_once(wait)
+            self._keep_at_once(how.get("wait", True))
 
     @in_order
     def box(
@@ -117,12 +120,11 @@ class Drafting(Ordering):
         x1: float,
         *,
         plane: Plane = None,
-        step: float | None = None,
-        wait: bool = True,
+        **how: Unpack[Asking],
     ) -> None:
         """Set the box; it is cut at the border."""
         draft = self._draft_on(plane).with_box((y0, x0, y1, x1), self._predictor.image.shape_yx)
-        self._prompt(draft, wait, step, "box", y0, x0, y1, x1)
+        self._prompt(draft, how, "box", y0, x0, y1, x1)
 
     @in_order
     def scribble(
@@ -131,15 +133,14 @@ class Drafting(Ordering):
         positive: bool = True,
         *,
         plane: Plane = None,
-        step: float | None = None,
-        wait: bool = True,
+        **how: Unpack[Asking],
     ) -> None:
         """Add points along a stroke, (N, 2) of (row, column); see `points_along`."""
         path = np.round(np.asarray(path, float), 2)
-        points = points_along(path, SCRIBBLE_APART * (step or self.step_now or 1))
+        points = points_along(path, SCRIBBLE_APART * (how.get("step") or self.step_now or 1))
         base = self._draft_on(plane)
         draft = base.with_points(points, positive, self._predictor.image.shape_yx)
-        self._prompt(draft, wait, step, "scribble", path, positive)
+        self._prompt(draft, how, "scribble", path, positive=positive)
 
     @in_order
     def lasso(
@@ -147,40 +148,51 @@ class Drafting(Ordering):
         path: ArrayLike,
         *,
         plane: Plane = None,
-        step: float | None = None,
-        wait: bool = True,
+        **how: Unpack[Asking],
     ) -> None:
         """Draw an outline (N, 2) around the object: its inside becomes mask and box."""
         path = np.round(np.asarray(path, float), 2)
         draft = self._draft_on(plane).with_outline(path, self._predictor.image.shape_yx)
-        self._prompt(draft, wait, step, "lasso", path)
+        self._prompt(draft, how, "lasso", path)
 
     @in_order
-    def remove_point(self, index: int, *, step: float | None = None, wait: bool = True) -> None:
+    def remove_point(self, index: int, **how: Unpack[Asking]) -> None:
         """Take one point away, by its position in ``draft.prompts.points``."""
-        self._prompt(self._draft.without_point(index), wait, step, "remove_point", index)
+        self._prompt(self._draft.without_point(index), how, "remove_point", index)
 
     @in_order
-    def remove_box(self, *, step: float | None = None, wait: bool = True) -> None:
+    def remove_box(self, **how: Unpack[Asking]) -> None:
         """Take the box away."""
-        self._prompt(self._draft.without_box(), wait, step, "remove_box")
+        self._prompt(self._draft.without_box(), how, "remove_box")
 
     @in_order
     def clear(self) -> None:
         """Drop the prompts of the object being made; one opened again stays as it was."""
         if not self._draft.is_empty:
             draft = self._draft.emptied()
-            self._change(draft, (), "clear()")
+            self._change(draft)
             self._resume(draft, wait=False)
+
+    def cancel(self) -> None:
+        """Give up the prompts that the model is asked about; the object is as it was before them.
+
+        At once, and with all commands that wait for the answer.
+        """
+        if self._draft.is_waiting:
+            self._take_back_unanswered()
+            self.given_up.emit()
+            self._say_draft()
 
     @in_order
     def choose(self, rank: int) -> None:
         """Choose a candidate, 0 is the smallest; later objects begin with the same one."""
         if self._draft.candidates:
-            self._set_draft(self._draft.chosen(rank))
+            draft = self._draft.chosen(rank)
             if len(self._draft.candidates) > 1:
-                self.preferred_rank = self._draft.rank
-            self._history.amend(self._draft, call_text("choose", rank))
+                self.preferred_rank = draft.rank
+            recipe = draft.recipe.chosen(self._call("choose", draft.rank))
+            self._set_draft(replace(draft, recipe=recipe))
+            self._history.amend(self._draft)
             self._say_draft()
 
     def cycle(self, by: int) -> None:
@@ -235,9 +247,7 @@ class Drafting(Ordering):
             return
         self.leave()
         if self._draft.is_waiting and getattr(request, "prompts", None) is self._draft.prompts:
-            if self._once_answered is not None:
-                self._drop_commands()
-            self._set_draft(self._history.take_back(self._draft))
+            self._take_back_unanswered()
         self._say(str(error) or type(error).__name__)
 
     def _accept(self, request: Request, answer: Candidates) -> None:
@@ -248,7 +258,7 @@ class Drafting(Ordering):
             if self._hover.answer(request, answer):
                 self.hover_changed.emit()
         elif request.prompts is self._draft.prompts and self._draft.is_waiting:
-            self._set_draft(self._draft.answered(answer, self._in_force.preferred_rank))
+            self._set_draft(self._draft.answered(answer, request.rank))
             self._history.amend(self._draft)
             self._say_draft()
 
@@ -267,29 +277,49 @@ class Drafting(Ordering):
         return image.normalize_plane(plane or ())
 
     def _prompt(
-        self, draft: Draft, wait: bool, step: float | None, command: str, *args: Any
+        self, draft: Draft, how: Asking, command: str, *args: Any, positive: bool = True
     ) -> None:
         """Make a draft with other prompts, as one step, and have it answered."""
-        step = self.step_now if step is None else step
-        is_placed = not command.startswith("remove")
-        plane = draft.plane if is_placed and draft.plane else None
-        self._change(draft, (), call_text(command, *args, plane=plane, step=step))
-        self._resume(draft, wait, step)
+        if not draft.is_empty:
+            plane = None if command.startswith("remove") else draft.plane or None
+            sign = None if positive else False
+            call = self._call(command, *args, positive=sign, plane=plane, **self._how(how))
+            recipe = draft.recipe.then(call, is_waiting=self._draft.is_waiting)
+            draft = replace(draft, recipe=recipe)
+        self._change(draft)
+        self._go_on_with(draft.written_into(self._target.layer), how.get("wait", True))
 
-    def _resume(self, draft: Draft, wait: bool, step: float | None = None) -> None:
-        """Go on with a draft; it is answered, if it is not yet: at once, if hovering has asked."""
-        draft, known = draft.written_into(self._target.layer).restored(), None
+    def _resume(self, draft: Draft, wait: bool) -> None:
+        """Go back to a draft, which may be one of long ago; what is not answered is asked anew."""
+        draft = draft.written_into(self._target.layer).restored()
         if draft.is_waiting:
-            request = self._request(draft, self.step_now if step is None else step)
+            draft = draft.asked_anew(self._call("ask_again", step=draft.recipe.step))
+            self._history.amend(draft)
+        self._go_on_with(draft, wait)
+
+    def _go_on_with(self, draft: Draft, wait: bool) -> None:
+        """Take a draft, and have it answered, if it is not yet: at once, if hovering has asked."""
+        was_waiting, known = self._draft.is_waiting, None
+        is_asked = draft.is_waiting and draft.recipe.is_asked
+        if is_asked:
+            request = self._request(draft, draft.recipe.step)
             known = self._hover.answer_to(request)
         self.leave()
         if known is not None:
-            draft = draft.answered(known, self._in_force.preferred_rank)
+            draft = draft.answered(known, request.rank)
             self._history.amend(draft)
         self._set_draft(draft)
         self._say_draft()
-        if draft.is_waiting:
+        if is_asked and known is None:
             self._answer(request, wait)
+        elif was_waiting:
+            self.given_up.emit()
+
+    def _take_back_unanswered(self) -> None:
+        """Go back to the last draft that is answered."""
+        if self._once_answered is not None:
+            self._drop_commands()
+        self._set_draft(self._history.take_back(self._draft))
 
     def _request(self, draft: Draft, step: float | None, *, is_hover: bool = False) -> Request:
         """Return the question that a draft puts."""
@@ -303,6 +333,7 @@ class Drafting(Ordering):
             rank=chosen.preferred_rank,
             step=step,
             object_diameter=chosen.object_diameter,
+            left_out=None if is_hover else draft.recipe.left_out,
         )
 
     def _answer(self, request: Request, wait: bool) -> None:
@@ -318,15 +349,10 @@ class Drafting(Ordering):
         self.accept(request, answer)
 
     def _change(
-        self,
-        draft: Draft,
-        written: tuple[Written, ...],
-        *calls: str,
-        choices: Mapping[str, str] | None = None,
+        self, draft: Draft, written: tuple[Written, ...] = (), calls: tuple[Call, ...] = ()
     ) -> None:
-        """Add a step to the history, which leads to a draft; `choices` default to those now."""
-        choices = self._choices_as_python() if choices is None else choices
-        self._history.push(Step(self._draft, draft, written, calls, choices))
+        """Add a step to the history, which leads to a draft."""
+        self._history.push(Step(self._draft, draft, written, calls))
 
     def _set_draft(self, draft: Draft) -> None:
         self._draft = draft

@@ -15,10 +15,11 @@ def drawn_once(layer: Layer) -> Iterator[None]:
     """Change data, place and colors of a layer of the plugin that lies within its image.
 
     After each of these changes napari would slice and draw the layer, work out the sliders, and
-    paint the list of layers, some 4 ms a change. Here the canvas hears of all of them together, at
-    the end, and nobody else does: so the layer keeps its thumbnail, and may not reach out of the
-    image.
+    paint the list of layers, some 4 ms a change. Here the layer is sliced and drawn once, at the
+    end, and nobody but the canvas hears of it: so the layer keeps its thumbnail, and may not reach
+    out of the image.
     """
-    with layer.events.blocker_all():
+    with layer.events.blocker_all(), layer._block_refresh():
         yield
+        layer._clear_extent()
     layer.refresh(thumbnail=False, highlight=False, extent=False)

@@ -50,7 +50,7 @@ AHEAD_TIP = (
 )
 MAP_TIP = (
     "Show over the image which tiles are encoded, at the chosen resolution: orange in memory, "
-    "green on disk, white being encoded now."
+    "blue on disk, white being encoded now."
 )
 
 
@@ -135,6 +135,8 @@ class EmbeddingsWidget(Tab):
         self._timer.timeout.connect(self._look)
         self._lane.answered.connect(self._on_surveyed)
         self._lane.failed.connect(self._on_failed)
+        for lane in (self._lane, self._place.lane):
+            lane.warned.connect(self._on_warned)
         self._place.said.connect(self._say)
         self._table.chosen.connect(self._choose_step)
         self._is_ahead.toggled.connect(self._choose_ahead)
@@ -227,6 +229,11 @@ class EmbeddingsWidget(Tab):
     def _on_failed(self, work: Any, error: Exception) -> None:
         self._say(f"⚠ {error}")
 
+    def _on_warned(self, work: Any, text: str) -> None:
+        if (predictor := self._session.predictor) is not None:
+            predictor.warn(text)
+            self._on_changed()
+
     def _on_removed(self, event: Any) -> None:
         self._on_changed()
         if event.value is self._scene.tiles.layer:
@@ -291,7 +298,9 @@ class EmbeddingsWidget(Tab):
         error = self._ahead.error and f"⚠ {self._ahead.error}"
         doing = describe_queue(state, seconds) if self._session.image else ""
         obstacle = "" if is_going_on else self._ahead.obstacle
-        self._status.say("\n".join(filter(None, (self._news, error or obstacle or doing))))
+        warnings = self._predictor.warnings if self._predictor else ()
+        said = self._news, error or obstacle or doing, *warnings
+        self._status.say("\n".join(filter(None, said)))
 
     def _show_map(self) -> None:
         survey, state = self._survey, self._ahead.state

@@ -89,7 +89,7 @@ class FilesRow(QWidget):
 
     def _open_labels(self, path: str) -> None:
         with self._session.telling():
-            self._session.open_labels(path)
+            self._session.open_labels(path, wait=False)
 
     def _copy_script(self) -> None:
         QGuiApplication.clipboard().setText(self._session.script())

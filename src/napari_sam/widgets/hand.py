@@ -86,31 +86,37 @@ class Hand:
         self.hold_space(False)
 
     def drop(self) -> None:
-        """Drop what is being drawn; or, if nothing is, the prompts of the object being made."""
-        if self.drag is None:
-            self.session.clear()
-        else:
+        """Drop what is being drawn; or what the model is asked; or the prompts of the object."""
+        if self.drag is not None:
             self.drag = None
             self._scene.end_stroke()
             self.session.leave()
+        elif self.session.draft.is_waiting:
+            self.session.cancel()
+        else:
+            self.session.clear()
 
-    def delete(self) -> None:
+    def delete(self, *, everywhere: bool = True) -> None:
         """Delete the kept object that is open again, or the one under the cursor.
+
+        On all its planes, as one step, or else on this plane only.
 
         Raises
         ------
         ValueError
             If there is none.
         """
-        self.session.in_turn(partial(self._delete_at, self.cursor.spot))
+        self.session.in_turn(partial(self._delete_at, self.cursor.spot, everywhere))
 
-    def _delete_at(self, spot: Spot | None) -> None:
-        session, draft = self.session, self.session.draft
-        if draft.label is not None:
-            session.delete(draft.label, plane=draft.plane)
+    def _delete_at(self, spot: Spot | None, everywhere: bool) -> None:
+        session, old = self.session, self.session.draft.old
+        if old is not None:
+            label, place = old.label, {session.draft.plane: old.mask.box}
         elif spot and (label := session.object_at(spot.y, spot.x, plane=spot.plane)):
-            session.delete(label, near=(spot.y, spot.x), plane=spot.plane)
+            mask = session.kept_mask(label, near=(spot.y, spot.x), plane=spot.plane)
+            place = {spot.plane: mask.box}
         elif session.image is None:
             raise ValueError(NO_IMAGE)
         else:
             raise ValueError("Move the cursor over a kept object to delete it.")
+        session.delete(label, near=self.review.places(label, place) if everywhere else place)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import accumulate, groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
     from napari_sam.labels.edit import Edit
     from napari_sam.widgets.draft import Draft
+    from napari_sam.widgets.recipe import Call
     from napari_sam.widgets.written import PackedWritten, Written
 
 
@@ -28,17 +30,14 @@ class Step:
         The object being made.
     written : tuple of Written
         What changed in the labels, one after the other.
-    calls : tuple of str
-        The command as Python, and those that amended it.
-    choices : mapping
-        The choices of the session that it was done with, as Python.
+    calls : tuple of Call
+        The commands that change the labels as it does; none, if it does not.
     """
 
     before: Draft
     after: Draft
     written: tuple[Written | PackedWritten, ...] = ()
-    calls: tuple[str, ...] = ()
-    choices: Mapping[str, str] = field(default_factory=dict)
+    calls: tuple[Call, ...] = ()
 
     def thinned(self) -> Step:
         """Return the step in little memory: its drafts are answered anew when they are needed."""
@@ -65,11 +64,10 @@ class History:
         if len(self._done) > N_WHOLE:
             self._done[-1 - N_WHOLE] = self._done[-1 - N_WHOLE].thinned()
 
-    def amend(self, after: Draft, *calls: str) -> None:
-        """Note what has become of the draft since the last step, and what was done to it."""
+    def amend(self, after: Draft) -> None:
+        """Note what has become of the draft since the last step."""
         if self._done:
-            last = self._done[-1]
-            self._done[-1] = replace(last, after=after, calls=(*last.calls, *calls))
+            self._done[-1] = replace(self._done[-1], after=after)
 
     def drop_last(self) -> Step | None:
         """Forget the last step, for good, and return it."""
@@ -134,6 +132,18 @@ class History:
             draft = self._done.pop().before
         return draft.emptied() if draft.is_waiting else draft
 
+    def forget(self, layer: Labels) -> None:
+        """Forget what was done to some labels, with the prompts that led to it.
+
+        What was done to others stays, and so do the prompts of an object that is still being made,
+        unless it has been opened in these labels. What was undone is forgotten if any of it was
+        done to them.
+        """
+        drafts = _iter_drafts(self._done)
+        self._done = [step for steps in drafts for step in _without(steps, layer)]
+        if any(_is_about(step, layer) for step in self._undone):
+            self._undone.clear()
+
     def clear(self) -> None:
         """Forget everything."""
         self._done.clear()
@@ -146,3 +156,37 @@ def _is_it(step: Step, edit: Edit, layer: Labels, *, backward: bool = False) -> 
         return False
     done = step.written[0].unpacked().change.edit
     return done is not None and edit.puts_the_same(done.inverse() if backward else done)
+
+
+def _iter_drafts(steps: list[Step]) -> Iterator[list[Step]]:
+    """Yield the steps of one draft after the other, each from the first prompt on."""
+    n_begun = accumulate(int(step.before.is_empty) for step in steps)
+    for _, draft in groupby(zip(n_begun, steps, strict=True), lambda pair: pair[0]):
+        yield [step for _, step in draft]
+
+
+def _without(steps: list[Step], layer: Labels) -> list[Step]:
+    """Return what is left of the steps of one draft without what was done to some labels.
+
+    If it was opened in these, or kept there, only what was done to others meanwhile.
+    """
+    others = [step for step in steps if not _writes(step, layer)]
+    was_kept = _writes(steps[-1], layer) and steps[-1].after.is_empty
+    if not was_kept and not any(_is_of(step, layer) for step in steps):
+        return others
+    written = (step for step in others if step.written)
+    return [replace(s, before=s.before.emptied(), after=s.after.emptied()) for s in written]
+
+
+def _is_about(step: Step, layer: Labels) -> bool:
+    return _writes(step, layer) or _is_of(step, layer)
+
+
+def _writes(step: Step, layer: Labels) -> bool:
+    return any(one.layer is layer for one in step.written)
+
+
+def _is_of(step: Step, layer: Labels) -> bool:
+    """Whether a step begins or ends with an object that was opened in some labels."""
+    opened = (draft.old for draft in (step.before, step.after))
+    return any(old is not None and old.layer is layer for old in opened)

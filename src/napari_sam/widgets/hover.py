@@ -66,13 +66,14 @@ class Hover:
         if not candidates:
             return None
         mask = candidates[candidates.index_of(rank)]
-        if _fills_window(mask, candidates, request.predictor.image.shape_yx):
+        if fills_window(mask, candidates, request.predictor.image.shape_yx):
             return None
         signs = request.prompts.labels
         return mask, request.plane, not len(signs) or bool(signs[-1])
 
 
-def _fills_window(mask: Mask, candidates: Candidates, shape_yx: tuple[int, int]) -> bool:
+def fills_window(mask: Mask, candidates: Candidates, shape_yx: tuple[int, int]) -> bool:
+    """Whether a mask is not outlined under the cursor, as it covers most of what is seen."""
     if candidates.window is None:
         return False
     y0, x0, y1, x1 = candidates.window.extent

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_sam.widgets.action_button import ActionButton
-from napari_sam.widgets.keys import DELETE, DROP, KEEP, REDO, UNDO
+from napari_sam.widgets.keys import DELETE, DELETE_HERE, DROP, KEEP, REDO, UNDO
 from napari_sam.widgets.rows import side_by_side
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ class KeepRows(QWidget):
         self._object = QLabel()
         self._keep = ActionButton(KEEP, hand, links, REPLACE)
         self._drop = ActionButton(DROP, hand, links, LEAVE)
-        self._delete, undo, redo = (
-            ActionButton(action, hand, links) for action in (DELETE, UNDO, REDO)
+        self._delete, self._delete_here, undo, redo = (
+            ActionButton(action, hand, links) for action in (DELETE, DELETE_HERE, UNDO, REDO)
         )
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._object)
-        column.addLayout(side_by_side(self._keep, self._drop, self._delete, spacing=4))
-        column.addLayout(side_by_side(undo, redo, spacing=4))
+        for row in ((self._keep, self._drop), (undo, redo), (self._delete, self._delete_here)):
+            column.addLayout(side_by_side(*row, spacing=4))
         links.add(self._session.layers_changed, self._show)
         links.add(self._session.draft_changed, self._show)
         self._show()
@@ -49,4 +49,5 @@ class KeepRows(QWidget):
             self._object.setText(f"<b>Object {label}</b>, opened again")
         self._keep.set_title(KEEP.title if is_new else REPLACE)
         self._drop.set_title(DROP.title if is_new else LEAVE)
-        self._delete.setEnabled(not is_new)
+        for button in (self._delete, self._delete_here):
+            button.setEnabled(not is_new)

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import weakref
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from psygnal import Signal
 
-from napari_sam.labels import LabelIds
-from napari_sam.labels.change import Change
+from napari_sam.labels.change import Change, PackedChange
 from napari_sam.labels.edit import Edit, painted_edits
+from napari_sam.labels.levels import Levels
 from napari_sam.labels.objects import Key, ObjectRecord, ObjectTable
+from napari_sam.labels.on_disk import OnDisk, Reading, outlasts
 from napari_sam.labels.recount import edited_parts
 from napari_sam.labels.recovery import Recovery, new_recovery
 from napari_sam.labels.store import ObjectStore
-from napari_sam.labels.widen import ids_left
 from napari_sam.widgets.chore import Chore
+from napari_sam.widgets.given_ids import GivenIds
 from napari_sam.widgets.labels_layer import ShownLabels, painted_pixels
 from napari_sam.widgets.taken_back import hear_undo
 
@@ -37,15 +36,21 @@ class KeptLabels:
     ----------
     layer : Labels
         Kept by weak reference.
-    objects : ObjectStore, optional
-        Its records; none, if not given.
     saved : SavedLabels, optional
-        Where it lies on disk.
+        OME-Zarr labels that it shows, with their records.
 
     Attributes
     ----------
     saved : SavedLabels or None
-        None: in memory.
+        None: in memory, or on disk in another way.
+    is_on_disk : bool
+        Whether the pixels outlast the process.
+    ids : GivenIds
+        The numbers of its objects.
+    is_read : bool
+        Whether the records are known: those of labels on disk have to be read.
+    is_changed : bool
+        Whether anything has been done to the labels here.
     came_by : str
         Python that made the layer; "" if it was neither opened nor recovered here.
     is_made_here : bool
@@ -60,32 +65,31 @@ class KeptLabels:
     taken_back = Signal(object, object)
     """Emitted with what napari's own undo or redo has changed, a list of `Edit`, and the layer."""
 
-    replaced = Signal()
-    """Emitted when somebody else has set other data."""
+    replaced = Signal(object)
+    """Emitted with the layer, when somebody else has set other data."""
 
-    def __init__(
-        self, layer: Labels, objects: ObjectStore | None = None, saved: SavedLabels | None = None
-    ) -> None:
+    def __init__(self, layer: Labels, saved: SavedLabels | None = None) -> None:
         self._layer = weakref.ref(layer)
-        self._objects = objects or ObjectStore()
-        self._ids: LabelIds | None = None
-        self._begin()
-        self._is_counting = False
         self._recovery: Recovery | None = None
-        self._followed: list[Change] | None = None
-        self._unnoted: list[Change] = []
-        self.saved = saved
+        self._begin(saved)
         self.came_by = ""
-        self.is_made_here = self.is_closed = False
         layer.events.paint.connect(self._on_paint)
         layer.events.data.connect(self._on_data)
         hear_undo(layer, self._on_taken_back)
 
-    def _begin(self) -> None:
-        """Nothing has been painted by hand so far."""
-        self._highest_painted = 0
-        self._n_painted: Counter[int] = Counter()
-        self._n_when_freed: dict[int, int] = {}
+    def _begin(self, saved: SavedLabels | None = None) -> None:
+        """Nothing has been done to the labels so far."""
+        self.saved = saved
+        self._objects = ObjectStore() if saved is None else saved.objects
+        self.ids = GivenIds(self.shown.array)
+        self.is_on_disk = saved is not None or outlasts(self.shown.array)
+        self.is_read = saved is not None or not self.is_on_disk
+        self.is_made_here = self.is_changed = self.is_closed = False
+        self._is_reading = False
+        self._reading: Reading | None = None
+        self._followed: list[Change] | None = None
+        self._unnoted: list[PackedChange] = []
+        self._unread: list[Edit] = []
         self._ended: dict[Key, ObjectRecord] = {}
 
     @property
@@ -110,73 +114,47 @@ class KeptLabels:
         """Make a change, and return what was done; see `ObjectStore.apply`."""
         with self.layer.events.paint.blocker(self._on_paint):
             done = self._objects.apply(change, self.shown)
+        self.is_changed = True
         if self._followed is not None:
             self._followed.append(done)
-        if self.is_made_here and self._objects.journal is None:
-            self._unnoted.append(done)
+        if self._objects.journal is None and not self.is_on_disk:
+            self._unnoted.append(done.packed())
         return done
 
-    # Ids
+    # Records of labels on disk
 
-    @property
-    def is_counted(self) -> bool:
-        """Whether the highest id is known."""
-        return self._ids is not None
+    def read(self, *, is_now: bool = False) -> Chore[OnDisk] | None:
+        """Return the work of reading the records; None if they are known, or it is under way.
 
-    @property
-    def ids(self) -> LabelIds:
-        """The ids; finding the highest one may take long, if it is not known."""
-        if self._ids is None:
-            self._ids = LabelIds(self.shown.array)
-        return self._ids
-
-    @property
-    def n_ids_left(self) -> int:
-        """How many more objects can get an id."""
-        return ids_left(self.shown.dtype, self.ids.highest)
-
-    def count(self) -> Chore[int] | None:
-        """Return the work of finding the highest id; None if that is known, or under way."""
-        if self.is_counted or self._is_counting:
-            return None
-        self._is_counting = True
-        array = self.shown.array
-        take = partial(self._take_highest, array)
-        return Chore(partial(_iter_highest, array), take, self._end_counting)
-
-    def _take_highest(self, array: Any, highest: int) -> None:
-        self._is_counting = False
-        if self._ids is None and self.shows(array):
-            self.set_highest(max(highest, self._highest_painted))
-
-    def _end_counting(self) -> None:
-        self._is_counting = False
-
-    def set_highest(self, highest: int) -> None:
-        """Take the highest id."""
-        self._ids = LabelIds(self.shown.array, highest=highest)
-
-    def free(self, highest: int, n: int) -> None:
-        """Give the `n` highest ids again, unless others have been given or painted since."""
-        for label in range(highest - n + 1, highest + 1):
-            self._n_when_freed[label] = self._n_painted[label]
-        if self.ids.highest == highest:
-            self.set_highest(max(highest - n, self._highest_painted))
-
-    def check_free(self, highest: int, n: int) -> None:
-        """Refuse to give `n` ids to the objects they were freed of, if one has been painted since.
-
-        Raises
-        ------
-        ValueError
-            If so.
+        With `is_now`, also if it is under way: whoever comes first does it.
         """
-        for label in range(highest - n + 1, highest + 1):
-            if self._n_painted[label] > self._n_when_freed.get(label, self._n_painted[label]):
-                raise ValueError(
-                    f"Object {label} cannot come back: something else has been painted with its "
-                    f"number since. Take that back first, with Ctrl+Z in '{self.layer.name}'."
-                )
+        if self.is_read or (self._is_reading and not is_now):
+            return None
+        if self._reading is None:
+            self._reading = Reading(self.shown.levels)
+        self._is_reading = True
+        take = partial(self._take_records, self._reading)
+        return Chore(partial(_iter_records, self._reading), take, self._end_reading)
+
+    def _take_records(self, reading: Reading, found: OnDisk) -> None:
+        if reading is not self._reading or self.is_closed:
+            found.release()
+            return
+        self._is_reading = False
+        if self.is_read:
+            return
+        self.is_read = True
+        self.saved, self._objects, self._recovery = found.saved, found.objects, found.recovery
+        painted, self._unread = self._unread, []
+        self._take_painted(painted)
+
+    def _end_reading(self) -> None:
+        self._is_reading = False
+
+    @property
+    def is_being_read(self) -> bool:
+        """Whether somebody is finding out the records, or the highest id."""
+        return self._is_reading or self.ids.is_being_counted
 
     # Where it lies
 
@@ -198,17 +176,16 @@ class KeptLabels:
         for change in self._followed or ():
             saved.objects.apply(change, saved.pyramid)
         self.forget()
+        self._end_journal()
         self._replace(list(saved.pyramid.levels), saved)
-        if self._recovery is not None:
-            self._recovery.discard()
-            self._recovery = None
 
     def widen(self, wider: SavedLabels | list[Any]) -> None:
         """Go on with arrays of a wider type; what has been painted meanwhile is painted there."""
         painted = self._followed or ()
         if isinstance(wider, list):
+            whole = Levels(wider)
             for edit in (change.edit for change in painted if change.edit):
-                edit.possible(wider[0]).write(wider[0])
+                edit.possible(whole).write(whole)
             self._replace(wider, None)
             return
         for change in painted:
@@ -216,32 +193,35 @@ class KeptLabels:
         self._replace(list(wider.pyramid.levels), wider)
 
     def _replace(self, levels: list[Any], saved: SavedLabels | None) -> None:
-        highest = self.ids.highest
         with self.layer.events.data.blocker(self._on_data):
             self.layer.data = levels if self.layer.multiscale else levels[0]
         if saved is not None:
             self.saved, self._objects = saved, saved.objects
-        self.set_highest(highest)
+            self.is_on_disk = self.is_read = True
+        self.ids.go_on_in(levels[0])
 
     # For a crash
 
     def note_in(self, recovery: Recovery, objects: ObjectStore) -> None:
         """Go on with the journal that the objects were recovered from."""
+        self._end_journal()
         self._recovery, self._objects = recovery, objects
+        self._unnoted, self.is_changed = [], True
+        self.ids.leave_out(recovery.highest)
 
     def begin_journal(self, image_identity: str) -> None:
         """Note all changes outside, for another process to make them again after a crash."""
-        if self._objects.journal is not None or self.saved is not None:
+        if self._objects.journal is not None or self.is_on_disk:
             return
         try:
             recovery = new_recovery(image_identity, self.shown.shape)
         except OSError:  # a folder that cannot be written is no reason not to work
             return
-        journal = recovery.begin().journal
+        journal = recovery.begin(None if self.is_made_here else self.layer.name).journal
         if journal is None:
             return
         for change in self._unnoted:
-            journal.append(change)
+            journal.append(change.unpack())
             journal.confirm()
         self._recovery, self._unnoted = recovery, []
         self._objects.journal = journal
@@ -249,33 +229,40 @@ class KeptLabels:
     def close(self) -> None:
         """End with a layer that the user has removed."""
         self.is_closed = True
+        self._end_journal()
+
+    def _end_journal(self) -> None:
+        """Let go of the journal; nobody needs it any more, unless the pixels are still there."""
         if self._recovery is not None:
-            self._recovery.discard()
+            (self._recovery.release if self.is_on_disk else self._recovery.discard)()
             self._recovery = None
 
     def _on_paint(self, event: Any) -> None:
         """Note what has been painted by hand, and give nobody an id that has been painted."""
         for where, before, after in map(painted_pixels, event.value):
-            self._highest_painted = max(self._highest_painted, int(np.max(after, initial=0)))
-            if self._ids is not None:
-                self._ids.use(self._highest_painted)
-            edits = list(painted_edits(where, before, after))
-            for part in (part for edit in edits for part in edited_parts(edit)):
-                self._n_painted[int(part["label"])] += max(0, int(part["area"]))
-            self._take_painted(edits)
+            self._note_painted(list(painted_edits(where, before, after)))
+
+    def paint(self, edit: Edit) -> None:
+        """Write pixels as if they had been painted by hand."""
+        with self.layer.events.paint.blocker(self._on_paint):
+            edit.write(self.shown)
+        self._note_painted([edit] if edit.n_changed else [])
+
+    def _note_painted(self, edits: list[Edit]) -> None:
+        self.ids.paint(edits)
+        self._take_painted(edits)
 
     def _on_taken_back(self, edits: list[Edit]) -> None:
         """Note what napari's own undo or redo has changed."""
-        for edit in edits:
-            for part in edited_parts(edit):
-                self._n_painted[int(part["label"])] += int(part["area"])
-            if self._ids is not None:
-                self._ids.use(int(np.max(edit.after, initial=0)))
+        self.ids.paint(edits, is_back=True)
         self._take_painted(edits)
         self.taken_back.emit(edits, self.layer)
 
     def _take_painted(self, edits: Iterable[Edit]) -> None:
         """Bring all up to date with pixels that have been painted, and tell of it."""
+        if not self.is_read:
+            self._unread += edits
+            return
         for edit in edits:
             done = self._with_records(edit)
             if self.saved is not None:
@@ -310,27 +297,26 @@ class KeptLabels:
 
     def _note(self, done: Change) -> None:
         """Remember a change that has been made already, where others are noted."""
+        self.is_changed = True
         if self._followed is not None:
             self._followed.append(done)
         journal = self._objects.journal
-        if journal is not None and self.saved is not None:
+        if journal is not None and self.is_on_disk:
             if done.drop or done.put:  # the pixels are on disk already
                 journal.append(replace(done, edit=None))
         elif journal is not None:
             journal.append(done)
             journal.confirm()
-        elif self.is_made_here:
-            self._unnoted.append(done)
+        elif not self.is_on_disk:
+            self._unnoted.append(done.packed())
 
     def _on_data(self, event: Any) -> None:
         """Begin anew with other data."""
-        self.close()
-        self._objects, self._ids, self.saved = ObjectStore(), None, None
+        self._end_journal()
         self._begin()
-        self.is_made_here = self.is_closed = self._is_counting = False
-        self.replaced.emit()
+        self.replaced.emit(self.layer)
 
 
-def _iter_highest(array: Any) -> Iterator[str | int]:
-    yield "Counting the objects …"
-    yield LabelIds(array).highest
+def _iter_records(reading: Reading) -> Iterator[str | OnDisk]:
+    yield "Reading what is known of the objects …"
+    yield reading.result()

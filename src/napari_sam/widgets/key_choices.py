@@ -9,6 +9,7 @@ from app_model.types import KeyBinding, KeyCode
 from psygnal import Signal
 
 PLUGIN = "napari-sam"
+SHORT = {"Escape": "Esc", "Delete": "Del", "Backspace": "⌫"}
 
 
 class KeyChoices:
@@ -58,3 +59,14 @@ def parse_key(text: str) -> KeyBinding | None:
     binding = KeyBinding.from_str(text)
     is_known = all(part.key not in (None, KeyCode.UNKNOWN) for part in binding.parts)
     return binding if is_known else None
+
+
+def parse_keys(text: str) -> list[KeyBinding]:
+    """Return all that a key stands for; Delete is Backspace too, all that some keyboards have."""
+    bindings = map(parse_key, dict.fromkeys((text, text.replace("Delete", "Backspace"))))
+    return [binding for binding in bindings if binding is not None]
+
+
+def short(text: str) -> str:
+    """Return a key as it fits on a button."""
+    return "+".join(SHORT.get(part, part) for part in text.split("+"))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from napari_sam.widgets.key_choices import key_choices, parse_key
+from napari_sam.widgets.key_choices import key_choices, parse_keys
 from napari_sam.widgets.tools import Tool
 
 if TYPE_CHECKING:
@@ -55,6 +55,14 @@ class Action:
             self.command(hand)
 
 
+def _keep(hand: Hand) -> None:
+    hand.session.commit(wait=False)
+
+
+def _redo(hand: Hand) -> None:
+    hand.session.redo(wait=False)
+
+
 def _toggle_turbo(hand: Hand) -> None:
     hand.session.turbo = not hand.session.turbo
 
@@ -64,7 +72,7 @@ KEEP = Action(
     "Keep",
     "Enter",
     "Write this object into the labels and begin the next.",
-    lambda hand: hand.session.commit(wait=False),
+    _keep,
 )
 DROP = Action(
     "drop",
@@ -85,14 +93,21 @@ REDO = Action(
     "Redo",
     "Ctrl+Shift+Z",
     "Do again what was undone.",
-    lambda hand: hand.session.redo(wait=False),
+    _redo,
 )
 DELETE = Action(
     "delete",
     "Delete",
     "Delete",
-    "Delete the object opened again. With the key: or the one under the cursor.",
+    "Delete the object opened again on all its planes. With the key: or the one under the cursor.",
     lambda hand: hand.delete(),
+)
+DELETE_HERE = Action(
+    "delete_here",
+    "Delete here",
+    "Shift+Delete",
+    "The same, but on this plane only; what the object has on others stays.",
+    lambda hand: hand.delete(everywhere=False),
 )
 LARGER = Action(
     "larger",
@@ -166,7 +181,53 @@ TOOLS = {
     )
 }
 REVIEW = (NEXT, PREVIOUS, ACCEPT)
-ACTIONS = (KEEP, DROP, UNDO, REDO, DELETE, LARGER, SMALLER, TURBO, *TOOLS.values(), *REVIEW)
+EDITS = (KEEP, DROP, UNDO, REDO, DELETE, DELETE_HERE)
+ACTIONS = (*EDITS, LARGER, SMALLER, TURBO, *TOOLS.values(), *REVIEW)
+"""On the image, while a layer of the plugin is the active one."""
+
+REOPEN = Action(
+    "reopen",
+    "Reopen",
+    "Enter",
+    "Open this object again with its prompts, to correct it. A double click on it does it too.",
+    lambda hand: hand.review.reopen(),
+)
+TOGGLE = Action(
+    "toggle",
+    "Accept or not",
+    "Space",
+    "Note that this object is right, or not yet, and stay with it.",
+    lambda hand: hand.review.toggle(),
+)
+ABOVE = Action(
+    "above",
+    "Line above",
+    "Up",
+    "Go to the object in the line above.",
+    lambda hand: hand.review.step(-1),
+)
+BELOW = Action(
+    "below",
+    "Line below",
+    "Down",
+    "Go to the object in the line below.",
+    lambda hand: hand.review.step(1),
+)
+DELETE_LISTED = replace(
+    DELETE,
+    tip="Make this object background on all its planes.",
+    command=lambda hand: hand.review.delete(),
+)
+DELETE_LISTED_HERE = replace(
+    DELETE_HERE,
+    tip="Make this object background on the plane shown only.",
+    command=lambda hand: hand.review.delete(everywhere=False),
+)
+LIST_ACTIONS = (
+    *(REOPEN, DELETE_LISTED, DELETE_LISTED_HERE, TOGGLE, ABOVE, BELOW),
+    *(*REVIEW, UNDO, REDO),
+)
+"""In the list of the dock *Objects*, about the object of the line chosen there."""
 
 
 def bind_keys(layer: Layer, hand: Hand) -> None:
@@ -177,7 +238,7 @@ def bind_keys(layer: Layer, hand: Hand) -> None:
     """
     layer.keymap = {"Shift": _holding(hand.hold_shift), "Space": _holding(hand.hold_space)}
     for action in reversed(ACTIONS):  # of two with the same key, the first has it
-        if (binding := parse_key(action.key)) is not None:
+        for binding in parse_keys(action.key):
             layer.bind_key(binding, _pressing(action, hand), overwrite=True)
 
 

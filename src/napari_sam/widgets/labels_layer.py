@@ -8,7 +8,8 @@ import numpy as np
 import zarr
 from numpy.typing import DTypeLike, NDArray
 
-from napari_sam.labels import LabelsPyramid
+from napari_sam.image.label_axes import label_axes, label_order
+from napari_sam.labels.levels import Levels, check_levels
 from napari_sam.labels.pyramid import half_shape
 from napari_sam.widgets.insert_layer import insert_layer
 from napari_sam.widgets.layers import placement
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_sam.image import Image
+    from napari_sam.labels import LabelsPyramid
     from napari_sam.labels.save import SavedLabels
 
 LARGE_PX = 8192**2
@@ -29,6 +31,9 @@ LARGE_PX = 8192**2
 PATCH_SHARE = 0.05
 """Up to this part of a plane only the changed pixels are handed to napari, one by one, at some 100
 ns each; beyond it the plane is drawn anew, which takes 1 to 5 ns for each of its pixels."""
+
+ANOTHER = "Choose a new one, or open its folder with Open labels …"
+"""What to do about labels that cannot be written into."""
 
 CHUNK_SIDE = 512
 COARSEST_SIDE = 1024
@@ -86,22 +91,28 @@ class ShownLabels:
             raise ValueError(
                 f"{name} has shape {self.shape}, the image {shape}. Choose another, or a new one."
             )
-        writable = (zarr.Array,) if self.layer.multiscale else (np.ndarray, zarr.Array)
-        if not all(isinstance(level, writable) for level in self._levels):
-            raise ValueError(
-                f"{name} holds {type(self.array).__module__.partition('.')[0]} data, which cannot "
-                "be written in place. Choose a new one, or open its folder with Open labels …"
-            )
         if self.dtype.kind not in "iu":
             raise ValueError(f"{name} holds {self.dtype}, but labels are integers.")
+        try:
+            check_levels(self._levels)
+        except ValueError as error:
+            raise ValueError(f"{name} cannot be changed. {error} {ANOTHER}") from error
+
+    def fits(self, image: Image) -> bool:
+        """Whether masks of this image can be written into the layer."""
+        try:
+            self.check(image)
+        except ValueError:
+            return False
+        return True
 
     def __getitem__(self, region: tuple[int | slice, ...]) -> NDArray[Any]:
         return np.asarray(self.array[region])
 
     def __setitem__(self, region: tuple[int | slice, ...], values: NDArray[Any]) -> None:
         if self.layer.multiscale:
-            self.array[region] = values
-            LabelsPyramid(zarr.create_group({}), tuple(self._levels)).update(region)
+            whole = Levels(self._levels) if self._pyramid is None else self._pyramid
+            whole[region] = values
             self.layer.refresh(extent=False, highlight=False)
             return
         self._write(region, values)
@@ -183,13 +194,15 @@ def labels_on_disk(saved: SavedLabels, image_layer: ImageLayer) -> Labels:
 
 
 def layout_on_disk(layer: Labels, image: Image) -> dict[str, Any]:
-    """Return axes, pixel sizes and units of a layer, as `save_labels` takes them."""
-    axes = image.axes.replace("c", "")
+    """Return axes, pixel sizes, units and levels of a layer, as `save_labels` takes them."""
+    axes, order = label_axes(image), label_order(image)
+    is_usual = "p" not in axes and order == tuple(range(len(order)))
     units = [str(unit) for unit in layer.units]
     return {
-        "axes": axes if set(axes) <= set("tzyx") else None,
+        "axes": axes if is_usual else None,
         "scale": np.abs(layer.scale).tolist(),
         "units": [None if unit in ("pixel", "dimensionless") else unit for unit in units],
+        "n_levels": 1 + layer.multiscale,  # for napari a pyramid of one level is none
     }
 
 

@@ -13,6 +13,7 @@ from weakref import WeakMethod
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_sam.model.interrupt import Interrupted, interruptible
 from napari_sam.widgets.main_thread import main_thread
 from napari_sam.widgets.overheard import overhearing
 
@@ -65,6 +66,7 @@ class Lane(QObject):
 
     def _begin(self) -> None:
         self._current: Work | None = None
+        self._doing = ""
         self._is_stopped = threading.Event()
         self._thread = ThreadPoolExecutor(1, "napari-sam")
 
@@ -72,6 +74,11 @@ class Lane(QObject):
     def current(self) -> Work | None:
         """The work going on, if any."""
         return self._current
+
+    @property
+    def doing(self) -> str:
+        """What the work going on has said last of what it does, if anything."""
+        return self._doing
 
     @property
     def works(self) -> list[Work]:
@@ -91,19 +98,22 @@ class Lane(QObject):
         return dropped
 
     def abandon(self) -> None:
-        """Forget all work, so that the next need not wait; what is going on ends unheard."""
+        """Forget all work, so that the next need not wait; what is going on ends unheard.
+
+        It ends at its next news; an encoder in the middle of a window, between two of its blocks.
+        """
         self.stop()
         self._begin()
 
     def stop(self) -> None:
         """Forget all work, for good; what is going on ends unheard."""
         self._waiting.clear()
-        self._current = None
+        self._current, self._doing = None, ""
         self._is_stopped.set()
         self._thread.shutdown(wait=False)
 
     def _start(self) -> None:
-        self._current = self._waiting.popleft() if self._waiting else None
+        self._current, self._doing = self._waiting.popleft() if self._waiting else None, ""
         if self._current is None:
             self.idle.emit()
         elif not self._is_stopped.is_set():
@@ -114,6 +124,7 @@ class Lane(QObject):
         if isinstance(news, Ended):
             self._start()
         elif isinstance(news, str):
+            self._doing = news
             self.progressed.emit(news)
         elif isinstance(news, Warned):
             self.warned.emit(self._current, news.text)
@@ -133,14 +144,20 @@ def _run(
 
     If something else waits, a tentative answer is good enough.
     """
-    with overhearing(lambda text: tell(Warned(text))):
+
+    def is_unwanted() -> bool:
+        return is_stopped.is_set() or not threading.main_thread().is_alive()
+
+    with overhearing(lambda text: tell(Warned(text))), interruptible(is_unwanted):
         try:
             for news in work.iter_answer():
                 tell(news)
-                if is_stopped.is_set() or not threading.main_thread().is_alive():
+                if is_unwanted():
                     return
                 if waiting and getattr(news, "is_tentative", False):
                     break
+        except Interrupted:
+            return
         except Exception as error:
             tell(error)
     tell(Ended())

@@ -49,6 +49,8 @@ class Lanes(QObject):
         """Work for one more dock, or whatever stands for it."""
         if not self._docks:
             self._links.add(self._session.asked, self.do)
+            self._links.add(self._session.given_up, self._give_up_draft)
+            self._links.add(self._session.layers_changed, self._give_up_others)
         self._docks.add(dock)
 
     def leave(self, dock: object) -> None:
@@ -59,40 +61,81 @@ class Lanes(QObject):
         self._links.cut()
         dropped: list[Work] = []
         for lane in self._all:
-            if isinstance(lane.current, Chore) and not lane.current.call_off():
-                dropped += lane.drop_waiting()
-            else:
-                dropped += lane.works
-                lane.abandon()
+            dropped += _call_off(lane)
         for work in dropped:
             self._session.drop(work)
 
+    # What there is to do
+
+    @property
+    def busy(self) -> Lane | None:
+        """The lane that the user waits for most, of those that do something."""
+        order = self._for_drafts, self._for_chores, self._for_models, self._for_hover
+        return next((lane for lane in order if lane.current is not None), None)
+
     def do(self, work: Work) -> None:
         """Have something done, in the lane for its like."""
-        if (predictor := predictor_of(work)) is None:
+        if predictor_of(work) is None:
             self._for_chores.submit(work)
             return
-        self._give_up_other_models(predictor)
         if not isinstance(work, Request):
             self._for_models.submit(work)
-        else:
-            (self._for_hover if work.is_hover else self._for_drafts).submit(work)
+            return
+        lane = self._for_hover if work.is_hover else self._for_drafts
+        if isinstance(lane.current, Request) and lane.current.plane != work.plane:
+            lane.abandon()
+        lane.submit(work)
+
+    def cancel(self) -> None:
+        """Stop what the user waits for, where that can be stopped."""
+        lane = self.busy
+        if lane is self._for_drafts:
+            self._session.cancel()
+        elif lane is self._for_chores:
+            self._call_off_chore()
+        elif lane is self._for_hover:
+            lane.abandon()
+        self._on_idle()
 
     def stop(self) -> None:
         """Forget all work, for good."""
         for lane in self._all:
             lane.stop()
 
-    def _give_up_other_models(self, predictor: Predictor) -> None:
-        """Who has chosen another model waits for that one only."""
+    def _call_off_chore(self) -> None:
+        """Do not do the chore going on, if it is not too late, but those that wait."""
+        lane = self._for_chores
+        if isinstance(lane.current, Chore) and lane.current.call_off():
+            first, *others = lane.works
+            lane.abandon()
+            self._session.drop(first)
+            for work in others:
+                lane.submit(work)
+
+    def _give_up_draft(self) -> None:
+        self._for_drafts.abandon()
+        self._on_idle()
+
+    def _give_up_others(self) -> None:
+        """Who has chosen another image or model, or none, waits for nothing else."""
         for lane in self._all:
             old = predictor_of(lane.current)
-            if old is not None and not predictor.shares_model(old):
+            if old is not None and old is not self._session.predictor:
                 lane.abandon()
+        self._on_idle()
 
     def _on_idle(self) -> None:
         if not any(lane.current for lane in self._all):
             self.idle.emit()
+
+
+def _call_off(lane: Lane) -> list[Work]:
+    """Have a lane do nothing more that can be called off; return what is not done."""
+    if isinstance(lane.current, Chore) and not lane.current.call_off():
+        return lane.drop_waiting()
+    works = lane.works
+    lane.abandon()
+    return works
 
 
 def predictor_of(work: Work | None) -> Predictor | None:

@@ -10,6 +10,7 @@ import numpy as np
 import pint
 
 from napari_sam.image import Image, open_image
+from napari_sam.image.axes import slider_axes
 from napari_sam.prompts import Frame, Prompts
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
     from napari.layers import Layer, Points, Shapes
 
-SLIDER_AXES = "ptzyx"
+MOST_SLIDERS = 3
 """Whatever the axes of a layer mean, all but the last two are stepped through by sliders."""
 
 SWITCH_TO_2D = "Prompts work on one slice. Switch to 2-D (the cube icon)."
@@ -59,15 +60,16 @@ def check_layer(viewer: ViewerModel, layer: Any, kind: Literal["Image", "Labels"
         )
 
 
-def open_layer(layer: ImageLayer, channel_axis: int | None = None) -> Image:
+def open_layer(layer: ImageLayer, sliders: str | None = None) -> Image:
     """Open the data of a napari Image layer, all its levels; nothing is read yet.
 
     Parameters
     ----------
     layer
         The layer.
-    channel_axis
-        The axis behind a slider whose positions are channels: each has an intensity of its own.
+    sliders
+        A letter of "ptcz" for each axis in front of rows and columns; of channels, c, each has an
+        intensity of its own. Default: as if they had no names, see `slider_axes`.
 
     Raises
     ------
@@ -76,9 +78,9 @@ def open_layer(layer: ImageLayer, channel_axis: int | None = None) -> Image:
     ValueError
         If the layer has more axes besides colors than an image can have.
     """
-    if layer.ndim > len(SLIDER_AXES):
+    if layer.ndim > MOST_SLIDERS + 2:
         raise ValueError(
-            f"Image layer {layer.name!r} has {layer.ndim} axes; at most {len(SLIDER_AXES)} will "
+            f"Image layer {layer.name!r} has {layer.ndim} axes; at most {MOST_SLIDERS + 2} will "
             "do. Split it: right click ▸ Split Stack."
         )
     levels = list(layer.data) if layer.multiscale else [layer.data]
@@ -88,11 +90,11 @@ def open_layer(layer: ImageLayer, channel_axis: int | None = None) -> Image:
                 f"Image layer {layer.name!r} holds a {type(level).__name__}, which is no array as "
                 "of numpy, dask or zarr. Give it one: layer.data = numpy.asarray(layer.data)."
             )
-    axes = SLIDER_AXES[-layer.ndim :] + "c" * layer.rgb
+    sliders = slider_axes([""] * (layer.ndim - 2)) if sliders is None else sliders
     return open_image(
         levels if layer.multiscale else levels[0],
-        axes=axes,
-        channel_axis=None if channel_axis is None else axes[channel_axis],
+        axes=sliders.replace("c", "p") + "yx" + "c" * layer.rgb,
+        channel_axis="p" if "c" in sliders else None,
     )
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 TO_FETCH = "Fetch it in the Models dock."
 OPEN = "Open labels …"
+IMAGE_TIP = "The image that is segmented."
+MODEL_TIP = "What draws the masks. The dock Models fetches others."
+LABELS_TIP = "Where objects are kept: in a new layer, in one of yours, or in labels on disk."
 
 
 class LayersForm(QWidget):
@@ -44,11 +47,12 @@ class LayersForm(QWidget):
         self._image, self._model, self._labels = QComboBox(), QComboBox(), QComboBox()
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
-        for title, combo in (
-            ("Image", self._image),
-            ("Model", self._model),
-            ("Labels", self._labels),
+        for title, combo, tip in (
+            ("Image", self._image, IMAGE_TIP),
+            ("Model", self._model, MODEL_TIP),
+            ("Labels", self._labels, LABELS_TIP),
         ):
+            combo.setToolTip(tip)
             combo.setMinimumContentsLength(12)  # names may be long, the dock is narrow
             combo.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
@@ -67,10 +71,6 @@ class LayersForm(QWidget):
             links.add(getattr(layers.events, event), self._show_layers)
         links.add(self._session.layers_changed, self._show_layers)
         links.add(installed.changed, self._show_models)
-
-    def show_notes(self, notes: str) -> None:
-        """Show what is odd about the image."""
-        self._image.setToolTip(notes)
 
     def _on_image(self, index: int) -> None:
         self.image_chosen.emit(self._image.itemData(index))

@@ -40,14 +40,23 @@ class Job:
         Does it, given the job, and says how it ended.
     is_fetch : bool
         Whether it can be cancelled and reports its progress.
+    is_check : bool
+        Whether a ValueError means that the weights are damaged.
     """
 
     def __init__(
-        self, name: str, doing: str, work: Callable[[Job], Said], *, is_fetch: bool = False
+        self,
+        name: str,
+        doing: str,
+        work: Callable[[Job], Said],
+        *,
+        is_fetch: bool = False,
+        is_check: bool = False,
     ) -> None:
         self.name = name
         self.doing = doing
         self.is_fetch = is_fetch
+        self.is_check = is_check
         self.cancel = Event()
         self.done = 0
         self.total: int | None = None
@@ -90,7 +99,7 @@ def fetch_job(spec: ModelSpec) -> Job:
 
 def verify_job(name: str) -> Job:
     """Return the job of comparing the weights of a model with the hash known of them."""
-    return Job(name, f"Verifying {name}", lambda job: Said(verify(name)))
+    return Job(name, f"Verifying {name}", lambda job: Said(verify(name)), is_check=True)
 
 
 def remove_job(name: str) -> Job:

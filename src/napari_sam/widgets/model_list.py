@@ -15,12 +15,12 @@ from qtpy.QtWidgets import (
     QStyleOptionViewItem,
 )
 
+from napari_sam.widgets.colors import BLUE
 from napari_sam.widgets.model_rows import GROUPS, Row
 
 ROW = Qt.ItemDataRole.UserRole
-ON_DARK_RGB, ON_LIGHT_RGB = (86, 180, 233), (0, 114, 178)
-FAINT = 0.62
-"""Opacity of what is said aside."""
+FAINT = 0.8
+"""Opacity of what is said aside, but on the line that is chosen, where contrast is less."""
 MARGIN = 6
 DOT = 9
 NOTHING_OWN = "None yet: Import … takes your own checkpoints."
@@ -141,11 +141,15 @@ class _Delegate(QStyledItemDelegate):
             painter.drawText(area, Qt.AlignmentFlag.AlignBottom, text)
         else:
             style.drawControl(QStyle.ControlElement.CE_ItemViewItem, option, painter, option.widget)
-            _paint_row(painter, area, row, option.font, ink)
+            is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+            _paint_row(painter, area, row, option.font, (ink, ink if is_chosen else _faint(ink)))
         painter.restore()
 
 
-def _paint_row(painter: QPainter, area: QRectF, row: Row, font: QFont, ink: QColor) -> None:
+def _paint_row(
+    painter: QPainter, area: QRectF, row: Row, font: QFont, inks: tuple[QColor, QColor]
+) -> None:
+    ink, faint = inks
     line = QFontMetrics(font).lineSpacing()
     dot = QRectF(area.left(), area.top() + (line - DOT) / 2, DOT, DOT)
     _paint_dot(painter, dot, row.share, ink)
@@ -158,7 +162,6 @@ def _paint_row(painter: QPainter, area: QRectF, row: Row, font: QFont, ink: QCol
     small.setPointSizeF(0.9 * font.pointSizeF())
     state = f"in use · {row.state}" if row.is_used else row.state
     _paint_ends(painter, first, (row.name, bold, ink), (state, small, ink))
-    faint = _faint(ink)
     _paint_ends(painter, second, (row.purpose, small, faint), (row.spec.licence, small, faint))
 
 
@@ -185,7 +188,7 @@ def _paint_ends(
 def _paint_dot(painter: QPainter, area: QRectF, share: float, ink: QColor) -> None:
     """Paint a disc, filled as far as the weights are here."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    here = QColor(*(ON_DARK_RGB if ink.lightness() > 127 else ON_LIGHT_RGB))
+    here = QColor.fromRgbF(*BLUE)
     painter.setPen(QPen(here if share else _faint(ink), 1.2))
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawEllipse(area)

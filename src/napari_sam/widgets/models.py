@@ -37,7 +37,7 @@ from napari_sam.widgets.model_jobs import (
 )
 from napari_sam.widgets.model_list import ModelList
 from napari_sam.widgets.model_questions import FetchDialog, ask_path, ask_remove
-from napari_sam.widgets.model_rows import list_rows
+from napari_sam.widgets.model_rows import Row, list_rows
 from napari_sam.widgets.pace import Pace
 from napari_sam.widgets.sentences import Sentences, without_hashes
 from napari_sam.widgets.session import session
@@ -51,6 +51,7 @@ CORES_TIP = (
     "How many cores models may compute with, in all windows; fewer leave more to other programs. "
     "Takes effect with the next click or hover. OpenVINO, if installed, has its own settings."
 )
+FETCH, FETCH_AGAIN = "Fetch …", "Fetch again …"
 LOOK_MS = 200
 
 
@@ -72,6 +73,7 @@ class ModelsWidget(Tab):
         self._links = Links()
         self._jobs: list[Job] = []  # the one going on, if any; shared with _close
         self._pace, self._warnings = Pace(), list[str]()
+        self._damaged: set[str] = set()
         self._was_busy = False
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
@@ -90,7 +92,7 @@ class ModelsWidget(Tab):
         self._list = ModelList()
         self._about, self._status = Sentences(2), Sentences(2)
         self._use = _button("Use", "Segment with this model in this window.")
-        self._fetch = _button("Fetch …", "Download the weights; first shows how large they are.")
+        self._fetch = _button(FETCH, "Download the weights; first shows how large they are.")
         self._verify = _button("Verify", "Compare the file with the hash that is known of it.")
         self._remove = _button("Remove …", "Delete the weights from this computer.")
         self._cancel = _button("Cancel", "Stop; fetching goes on from there another time.")
@@ -162,9 +164,15 @@ class ModelsWidget(Tab):
         self._say(f"Segment uses {row.name} in this window.")
         bring_forward(self._session.viewer, "Segment")
 
+    def ask_fetch(self, name: str) -> None:
+        """Ask whether to fetch what is missing of a model."""
+        self._list.choose(name)
+        self._ask_fetch()
+
     def fetch_again(self, name: str) -> None:
         """Delete weights that are of no use, and ask whether to fetch them."""
         self._list.choose(name)
+        self._damaged.discard(name)
         try:
             remove(name)
         except (OSError, ValueError) as error:
@@ -175,7 +183,12 @@ class ModelsWidget(Tab):
 
     def _ask_fetch(self) -> None:
         row = self._list.current
-        if row is None or self._jobs or not row.can_fetch:
+        if row is None or self._jobs:
+            return
+        if self._is_damaged(row):
+            self.fetch_again(row.name)
+            return
+        if not row.can_fetch:
             return
         dialog = FetchDialog(row.spec, self)
         dialog.accepted.connect(partial(self._start, fetch_job(row.spec)))
@@ -256,6 +269,8 @@ class ModelsWidget(Tab):
         if isinstance(error, Cancelled):
             self._end(f"Stopped. Fetch {job.name} again to go on from there.")
         else:
+            if job.is_check and isinstance(error, ValueError):
+                self._damaged.add(job.name)
             self._end(str(error) or type(error).__name__, is_error=True)
 
     def _on_warned(self, job: Job, text: str) -> None:
@@ -285,10 +300,17 @@ class ModelsWidget(Tab):
         is_free = not (self._jobs or row.is_busy)
         self._about.say(f"{row.spec.description}\n{row.facts}")
         self._use.setEnabled(row.spec.installed and not row.is_used)
-        self._fetch.setEnabled(is_free and row.can_fetch)
+        is_damaged = self._is_damaged(row)
+        self._fetch.setText(FETCH_AGAIN if is_damaged else FETCH)
+        self._fetch.setEnabled(is_free and (row.can_fetch or is_damaged))
         self._verify.setEnabled(is_free and row.spec.installed)
         self._remove.setEnabled(is_free and row.can_remove)
         self._folder.setToolTip(f"Weights are kept in {weights_folder()}")
+
+    def _is_damaged(self, row: Row) -> bool:
+        """Whether weights have been found damaged that can be fetched again."""
+        has_address = any(file.url for file in row.spec.files)
+        return row.name in self._damaged and row.spec.installed and has_address
 
     def _say(self, text: str, *, is_error: bool = False) -> None:
         self._status.say(f"⚠ {without_hashes(text)}" if is_error else text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from math import hypot
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from qtpy.QtCore import QTimer
@@ -32,6 +32,24 @@ STRIDE_SCREEN_PX = 3
 """A line that is drawn has a vertex each so many pixels."""
 
 
+class First(NamedTuple):
+    """The first click of what may become a double one.
+
+    Parameters
+    ----------
+    spot : Spot
+        Where.
+    label : int
+        The kept object that was there; 0 if none was.
+    n_steps : int
+        How many steps of the session could be undone before.
+    """
+
+    spot: Spot
+    label: int
+    n_steps: int
+
+
 class Mouse:
     """Turns mouse events of a viewer into commands of its session, while connected.
 
@@ -49,7 +67,7 @@ class Mouse:
         self._hand = scene.hand
         self._session = scene.session
         self._turns = 0.0
-        self._begun: Spot | None = None  # by the click just now, which may become a double one
+        self._first: First | None = None  # the click just now, which may become a double one
         self._wheel = InsteadOf("layers_scroll", self._on_wheel)
         self._double = InsteadOf("double_click_to_zoom", self._on_double_click)
         self._late = QTimer()
@@ -112,6 +130,7 @@ class Mouse:
             return
         if "Control" in event.modifiers or "Alt" in event.modifiers:
             return
+        self._first = None
         start, positive = event.pos, "Shift" not in event.modifiers
         drag = self._hand.drag = self._drag_from(spot_near(self._session, event), positive)
         last, is_click = start, True
@@ -181,17 +200,18 @@ class Mouse:
 
     def _click_at(self, spot: Spot, positive: bool) -> None:
         """Add a point, or take away the one that is there."""
-        session, draft, self._begun = self._session, self._session.draft, None
+        session, draft = self._session, self._session.draft
+        label = session.object_at(spot.y, spot.x, plane=spot.plane)
+        self._first = First(spot, label, session.n_steps)
         is_first = draft.label is None and (draft.is_empty or draft.is_void)
         index = point_at(session, spot)
         if index is not None:
             session.remove_point(index, wait=False)
-        elif is_first and positive and session.turbo and self._is_kept(spot):
+        elif is_first and positive and session.turbo and label:
             self._put_off = spot
             self._late.start(QApplication.doubleClickInterval())
         else:
             session.click(spot.y, spot.x, positive, plane=spot.plane, wait=False)
-            self._begun = spot if is_first else None
 
     def _click_late(self) -> None:
         """Do the click that has turned out to be a single one."""
@@ -205,27 +225,22 @@ class Mouse:
         session = self._session
         if event.button != 1 or not self._is_free(session.viewer) or not self._is_on():
             return False
-        if (spot := spot_under(session, event)) is not None:
+        if spot_under(session, event) is not None and not event.modifiers:
             with session.telling():
-                session.in_turn(partial(self._open_at, spot))
+                session.in_turn(self._open_clicked)
         return True
 
-    def _open_at(self, spot: Spot) -> None:
-        """Open the kept object at a place again, unless another one is being made there."""
-        session = self._session
-        if self._begun is None and not session.draft.is_empty:
+    def _open_clicked(self) -> None:
+        """Open the object again that was there before the first click, if it is not open."""
+        session, first, self._first = self._session, self._first, None
+        if first is None or first.label in (0, session.draft.label):
             return
-        if label := session.object_at(spot.y, spot.x, plane=spot.plane):
-            self._forget_click()
-            session.reopen(label, near=(spot.y, spot.x), plane=spot.plane, wait=False)
-
-    def _forget_click(self) -> None:
-        """Take back the click before, or do not even do it."""
         self._late.stop()
-        begun, points = self._begun, self._session.draft.prompts.points
-        if begun is not None and len(points) and np.allclose(points[-1], (begun.y, begun.x)):
-            self._session.undo(wait=False)
-        self._put_off = self._begun = None
+        self._put_off = None
+        if session.n_steps > first.n_steps:
+            session.undo(wait=False)
+        plane, y, x = first.spot
+        session.reopen(first.label, near=(y, x), plane=plane, wait=False)
 
     # The wheel
 
@@ -246,9 +261,6 @@ class Mouse:
         return True
 
     # When
-
-    def _is_kept(self, spot: Spot) -> bool:
-        return bool(self._session.object_at(spot.y, spot.x, plane=spot.plane))
 
     def _is_free(self, viewer: ViewerModel) -> bool:
         """Whether no other tool of napari is at work on the canvas."""

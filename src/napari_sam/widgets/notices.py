@@ -11,7 +11,6 @@ from napari_sam.model import list_models
 from napari_sam.widgets.banner import Notice
 from napari_sam.widgets.docks import bring_forward
 from napari_sam.widgets.layers import check_view, foremost_image
-from napari_sam.widgets.sentences import without_hashes
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -38,7 +37,7 @@ def notice_for(session: SegmentSession) -> Notice | None:
         return Notice(
             f"{objects} of an earlier session {were} not saved.",
             {
-                "Recover": _telling(session, "recover"),
+                "Recover": _telling(session, "recover", wait=False),
                 "Discard": _telling(session, "discard_recovery"),
             },
         )
@@ -59,13 +58,17 @@ def labels_notice(session: SegmentSession, error: Exception) -> Notice:
 
 
 def damage_notice(session: SegmentSession, error: Exception) -> Notice | None:
-    """Return what to do about an error, if it tells of a file of the model that is damaged."""
+    """Return what to do about an error, if it tells of a file that is damaged, or not there."""
     for spec in list_models():
         can_fetch = not spec.built_in and any(file.url for file in spec.files)
-        is_named = any(file.target.name in str(error) for file in spec.files)
-        if spec.name == session.model and can_fetch and is_named:
+        named = [file.target.name for file in spec.files if file.target.name in str(error)]
+        if spec.name == session.model and can_fetch and isinstance(error, FileNotFoundError):
+            fetch = partial(_fetch, session, spec.name)
+            return Notice(f"{spec.name} is not installed.", {"Fetch …": fetch})
+        if spec.name == session.model and can_fetch and named:
             fetch_again = partial(_fetch_again, session, spec.name)
-            return Notice(without_hashes(str(error)), {"Fetch it again …": fetch_again})
+            text = f"{named[0]} is damaged, unfinished or another version."  # the status says more
+            return Notice(text, {"Fetch it again …": fetch_again})
     return None
 
 
@@ -80,6 +83,10 @@ def _view_notice(viewer: ViewerModel) -> Notice | None:
         in_order = tuple(range(dims.ndim))
         return Notice(str(error), {"Roll the axes back": partial(setattr, dims, "order", in_order)})
     return None
+
+
+def _fetch(session: SegmentSession, name: str) -> None:
+    bring_forward(session.viewer, "Models").ask_fetch(name)
 
 
 def _fetch_again(session: SegmentSession, name: str) -> None:

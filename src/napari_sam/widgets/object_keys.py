@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from app_model.backends.qt import qkey2modelkey, qmods2modelmods
 from app_model.types import KeyBinding
 
-from napari_sam.widgets.key_choices import parse_key
+from napari_sam.widgets.key_choices import parse_keys
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QKeyEvent
@@ -19,4 +19,4 @@ if TYPE_CHECKING:
 def action_of(event: QKeyEvent, actions: Iterable[Action]) -> Action | None:
     """Return the first of some actions whose key has been pressed; None, if it is no one's."""
     pressed = KeyBinding.from_int(qmods2modelmods(event.modifiers()) | qkey2modelkey(event.key()))
-    return next((action for action in actions if parse_key(action.key) == pressed), None)
+    return next((action for action in actions if pressed in parse_keys(action.key)), None)

@@ -26,7 +26,19 @@ from napari_sam.labels.object_list import ObjectList
 from napari_sam.widgets.action_button import titled
 from napari_sam.widgets.count_objects import CountObjects, too_many
 from napari_sam.widgets.key_choices import key_choices
-from napari_sam.widgets.keys import ACCEPT, NEXT, REDO, REVIEW, UNDO, Action
+from napari_sam.widgets.keys import (
+    ABOVE,
+    ACCEPT,
+    BELOW,
+    DELETE_LISTED,
+    DELETE_LISTED_HERE,
+    LIST_ACTIONS,
+    NEXT,
+    PREVIOUS,
+    REOPEN,
+    TOGGLE,
+    Action,
+)
 from napari_sam.widgets.labels_choice import LabelsChoice
 from napari_sam.widgets.lane import Lane
 from napari_sam.widgets.links import Links
@@ -52,11 +64,10 @@ LOOK_MS = 250
 LEAST_PAUSE = 20.0
 """Times that a count took, before what has been painted by hand is counted."""
 
-ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
-DELETE_KEYS = (Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
+OF_ONE = ACCEPT, REOPEN, DELETE_LISTED, DELETE_LISTED_HERE
+"""What needs an object to be chosen."""
+
 HIDE_TIP = "Hide the objects that have been accepted."
-REOPEN_TIP = "Open this object again with its prompts, to correct it. In the list: Enter."
-DELETE_TIP = "Make this object background on all its planes. In the list: Delete."
 COPY_TIP = "Copy the list, for a spreadsheet."
 SAVE_TIP = "Save the list as comma-separated values."
 NO_LABELS = "Choose labels above to see their objects, or keep one with the dock Segment."
@@ -110,9 +121,7 @@ class ObjectsWidget(Tab):
         self._pages.addWidget(self._table)
         self._pages.addWidget(self._empty)
         self._about, self._status = Sentences(2), Sentences(1)
-        self._accept, self._next = _button("", ACCEPT.tooltip), _button("", NEXT.tooltip)
-        self._reopen = _button(titled("Reopen", "Enter"), REOPEN_TIP)
-        self._delete = _button(titled("Delete", "Delete"), DELETE_TIP)
+        self._buttons = {action: _button() for action in (*OF_ONE, NEXT, PREVIOUS)}
         self._copy, self._save = _button("Copy", COPY_TIP), _button("Save …", SAVE_TIP)
 
         column = QVBoxLayout(self)
@@ -122,8 +131,8 @@ class ObjectsWidget(Tab):
         column.addLayout(side_by_side(self._progress, self._hides))
         column.addWidget(self._pages, 1)
         column.addWidget(self._about)
-        column.addLayout(side_by_side(self._accept, self._next))
-        column.addLayout(side_by_side(self._reopen, self._delete))
+        for row in ((ACCEPT, REOPEN), (NEXT, PREVIOUS), (DELETE_LISTED, DELETE_LISTED_HERE)):
+            column.addLayout(side_by_side(*(self._buttons[action] for action in row)))
         column.addLayout(side_by_side(self._copy, self._save))
         column.addWidget(self._status)
 
@@ -146,12 +155,10 @@ class ObjectsWidget(Tab):
         self._labels.failed.connect(self._say)
         self._hides.toggled.connect(self._hide)
         self._table.chosen.connect(self._go_to)
-        self._table.opened.connect(self._open)
+        self._table.opened.connect(partial(self._press, REOPEN))
         self._table.pressed_key.connect(self._on_key)
-        self._accept.clicked.connect(partial(self._press, ACCEPT))
-        self._next.clicked.connect(partial(self._press, NEXT))
-        self._reopen.clicked.connect(self._open)
-        self._delete.clicked.connect(self._remove)
+        for action, button in self._buttons.items():
+            button.clicked.connect(partial(self._press, action))
         self._copy.clicked.connect(self._start_copy)
         self._save.clicked.connect(self._ask_path)
 
@@ -159,38 +166,20 @@ class ObjectsWidget(Tab):
 
     def _on_key(self, event: QKeyEvent) -> None:
         """Take a key that was pressed in the list."""
-        event.accept()
-        if event.key() in ENTER_KEYS:
-            self._open()
-        elif event.key() in DELETE_KEYS:
-            self._remove()
-        elif event.key() == Qt.Key.Key_Space:
-            self._toggle()
-        elif (action := action_of(event, (*REVIEW, UNDO, REDO))) is not None:
+        if (action := action_of(event, LIST_ACTIONS)) is not None:
+            event.accept()
             self._press(action)
-        else:
-            event.ignore()
 
     def _press(self, action: Action, *clicked: bool) -> None:
-        self._try(lambda: action.command(self._scene.hand))
+        """Do what a key or a button says; an object that is open is gone on with on the image."""
+        if self._try(lambda: action.command(self._scene.hand)) and action is REOPEN:
+            self._scene.hand.wake_keys()
+            window = self.window()
+            if isinstance(window, QMainWindow) and (canvas := window.centralWidget()) is not None:
+                canvas.setFocus()
 
     def _go_to(self, label: int) -> None:
         self._try(lambda: self._review.go_to(label))
-
-    def _open(self, *clicked: bool) -> None:
-        """Open the current object again; the keys go to the image, where Enter keeps it."""
-        if not self._try(self._review.reopen):
-            return
-        self._scene.hand.wake_keys()
-        window = self.window()
-        if isinstance(window, QMainWindow) and (canvas := window.centralWidget()) is not None:
-            canvas.setFocus()
-
-    def _remove(self, *clicked: bool) -> None:
-        self._try(self._review.delete)
-
-    def _toggle(self) -> None:
-        self._try(self._review.toggle)
 
     def _hide(self, is_on: bool) -> None:
         self._review.hides_reviewed = is_on
@@ -266,12 +255,19 @@ class ObjectsWidget(Tab):
         self._empty.setText(self._why_empty())
         self._pages.setCurrentIndex(0 if len(review.order) else 1)
         self._table.show_all(review.current)
-        for button, action in ((self._accept, ACCEPT), (self._next, NEXT)):
+        self._show_keys()
+        there = self._buttons[NEXT], self._buttons[PREVIOUS], self._copy, self._save
+        for widget in (self._hides, *there):
+            widget.setEnabled(review.n_objects > 0)
+        self._show_current()
+
+    def _show_keys(self) -> None:
+        """Say which keys do what: on the buttons, and of those without one over the list."""
+        for action, button in self._buttons.items():
             button.setText(titled(action.title, action.key))
             button.setToolTip(action.tooltip)
-        for button in (self._hides, self._next, self._copy, self._save):
-            button.setEnabled(review.n_objects > 0)
-        self._show_current()
+        others = (f"{action.key}: {action.title.lower()}" for action in (ABOVE, BELOW, TOGGLE))
+        self._table.setToolTip(f"Keys in this list: {', '.join(others)}; and those on the buttons.")
 
     def _why_empty(self) -> str:
         if self._review.n_objects:
@@ -283,8 +279,8 @@ class ObjectsWidget(Tab):
     def _show_current(self) -> None:
         label, objects = self._review.current, self._review.objects
         index = None if label is None or objects is None else objects.index(label)
-        for button in (self._accept, self._reopen, self._delete):
-            button.setEnabled(index is not None)
+        for action in OF_ONE:
+            self._buttons[action].setEnabled(index is not None)
         if index is None or objects is None or label is None:
             self._about.say(CHOOSE.format(key=NEXT.key) if self._review.n_objects else "")
             return
@@ -306,7 +302,7 @@ def _close(links: Links, lanes: tuple[Lane, Lane], review: Review, gone: object 
         lane.stop()
 
 
-def _button(title: str, tip: str) -> QPushButton:
+def _button(title: str = "", tip: str = "") -> QPushButton:
     """Return a button that leaves the keys to the list, or to the image."""
     button = QPushButton(title)
     button.setToolTip(tip)

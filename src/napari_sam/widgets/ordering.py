@@ -14,6 +14,8 @@ from napari_sam.widgets.choices import Choices
 from napari_sam.widgets.chosen import ASKS_ANEW
 from napari_sam.widgets.draft import NO_IMAGE, Draft
 from napari_sam.widgets.in_order import in_order
+from napari_sam.widgets.recipe import Asking, Call
+from napari_sam.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -30,11 +32,14 @@ class Ordering(Choices):
     """
 
     asked = Signal(object)
+    given_up = Signal()
+    """Emitted when nobody wants an answer any more to the prompts that were `asked` about."""
     status_changed = Signal(str)
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__(viewer)
         self._draft = Draft()
+        self._transcript = Transcript()
         self.held_up: list[Callable[[], Any]] = []
         self._once_answered: Callable[[], Any] | None = None
         self.status = NO_IMAGE
@@ -75,6 +80,17 @@ class Ordering(Choices):
         """Have answered what nobody is left to answer."""
 
     # Inside
+
+    def _call(self, command: str, *args: Any, about: tuple[str, ...] = (), **options: Any) -> Call:
+        """Return a command, given now, for the script; `about` some of the choices, or all."""
+        choices = self._as_python(*about)
+        return self._transcript.call(command, *args, choices=choices, **options)
+
+    def _how(self, how: Asking) -> dict[str, Any]:
+        """Return how the model is asked, as a script says it."""
+        step, ask = how.get("step"), None if how.get("ask", True) else False
+        step = self.step_now if step is None else step
+        return {"step": step, "left_out": how.get("left_out"), "ask": ask}
 
     def _say(self, text: str) -> None:
         self.status = text

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam.widgets.colors import SKY_BLUE, VERMILION, as_hex
 from napari_sam.widgets.drawn_once import drawn_once
 from napari_sam.widgets.layers import place, placement
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 
     from napari_sam.widgets.draft import Draft
 
-POSITIVE_COLOR = "#56b4e9"
-NEGATIVE_COLOR = "#e65a1a"
+POSITIVE_COLOR, NEGATIVE_COLOR = as_hex(SKY_BLUE), as_hex(VERMILION)
 POINT_SCREEN_PX = 13
 SHARE = 0.04
 """Size of a point as a part of the image's longer side. On screen that is more than it is cut down
@@ -39,6 +39,17 @@ class PointsLayer:
 
     def __init__(self) -> None:
         self.layer: Points | None = None
+        self._pixel_ratio = 1.0
+
+    def fit_screen(self, pixel_ratio: float) -> None:
+        """Keep the size on a screen of high resolution: napari counts its finest pixels."""
+        self._pixel_ratio = pixel_ratio
+        if self.layer is not None:
+            self.layer.canvas_size_limits = self._limits
+
+    @property
+    def _limits(self) -> tuple[int, int]:
+        return 0, round(POINT_SCREEN_PX * self._pixel_ratio)
 
     def make(self, image_layer: ImageLayer) -> Points:
         """Make an empty layer over an image."""
@@ -54,7 +65,7 @@ class PointsLayer:
             border_width=0.1,
             **placement(image_layer),
         )
-        self.layer.canvas_size_limits = (0, POINT_SCREEN_PX)
+        self.layer.canvas_size_limits = self._limits
         self.layer.editable = False
         self.layer.events.help.connect(self._on_help)
         return self.layer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -11,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from napari_sam.model import list_models
 from napari_sam.widgets.cores import cores
+from napari_sam.widgets.encoding_settings import EncodingSettings, Precision
 from napari_sam.widgets.import_torch import import_torch
 from napari_sam.widgets.looking import fitting_step
 
@@ -57,6 +59,8 @@ class Predictor:
         Shared by the predictors of a session.
     model_name : str
         For messages.
+    settings : EncodingSettings, optional
+        How the image is encoded.
 
     Attributes
     ----------
@@ -64,8 +68,15 @@ class Predictor:
         What was warned of meanwhile; a sentence each.
     """
 
-    def __init__(self, image: Image, model: Lazy[Model], model_name: str) -> None:
+    def __init__(
+        self,
+        image: Image,
+        model: Lazy[Model],
+        model_name: str,
+        settings: EncodingSettings | None = None,
+    ) -> None:
         self.image = image
+        self.settings = settings or EncodingSettings()
         self.model_name = model_name
         self.warnings: list[str] = []
         self._store: Path | None = None
@@ -84,6 +95,11 @@ class Predictor:
         note = self.embeddings.image.note if self.embeddings else ""
         return "\n".join([f"Image: {note}."] * bool(note) + self.warnings)
 
+    def warn(self, text: str) -> None:
+        """Take note of a warning, once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
     def kept_in(self, store: Path | None) -> Predictor:
         """Return a predictor of the same image and model that keeps features elsewhere.
 
@@ -99,7 +115,8 @@ class Predictor:
         ValueError, OSError
             If the store is one of something else, or cannot be made or read.
         """
-        old, other = self._embeddings.get(), Predictor(self.image, self._model, self.model_name)
+        old = self._embeddings.get()
+        other = Predictor(self.image, self._model, self.model_name, self.settings)
         other.warnings, other._store = self.warnings, store
         new = other._embeddings.get()
         in_memory = old.memory.keys()
@@ -151,25 +168,27 @@ class Predictor:
         follow: bool = True,
         step: float | None = None,
         object_diameter: float | None = None,
+        left_out: tuple[float, ...] | None = None,
     ) -> Iterator[str | Candidates]:
         """Yield what is being done, a sentence at a time, and at last the candidates.
 
         Tentative ones are followed by those that a click gets, if that does not take long.
         Parameters are those of `segment_beside`, if there are `others`, and `segment_object`;
-        `step` may be any power of two.
+        `step` may be any power of two, and `left_out` repeats an answer, as `Ready` tells.
         """
         yield from self.iter_answer()
         # torch is slow to import; here that happens in the thread that needs it.
+        from napari_sam.embedding.turns import previewing
         from napari_sam.segment import segment_object
+        from napari_sam.segment.ready import Ready
         from napari_sam.segment.segment_beside import segment_beside
         from napari_sam.segment.windows import first_window
 
         embeddings = self._embeddings.get()
         if step is not None:
             step = fitting_step(embeddings, step)
-        window = first_window(
-            embeddings, prompts, plane, step, object_diameter, is_preview=not follow
-        )
+        ready = None if follow else embeddings.is_encoded
+        window = first_window(embeddings, prompts, plane, step, object_diameter, ready=ready)
         if not embeddings.is_encoded(window):
             yield "Encoding this part of the image …"
         elif not follow:
@@ -177,18 +196,19 @@ class Predictor:
 
         def answer(follow: bool) -> Candidates:
             how: Any = {"follow": follow, "step": step, "object_diameter": object_diameter}
-            if others is None:
-                return segment_object(embeddings, prompts, plane=plane, **how)
-            return segment_beside(embeddings, prompts, others, plane=plane, rank=rank, **how)
+            how["ready"] = Ready(embeddings, left_out)
+            with nullcontext() if is_click else previewing():
+                if others is None:
+                    return segment_object(embeddings, prompts, plane=plane, **how)
+                return segment_beside(embeddings, prompts, others, plane=plane, rank=rank, **how)
 
+        is_click = follow
         yield (first := answer(follow))
         if first.is_tentative and embeddings.model.encodes_quickly:
             yield answer(follow=True)
 
     def _embed(self) -> Embeddings:
-        from napari_sam.embedding import Embeddings
-
-        embeddings = Embeddings(self.image, self._model.get(), store=self._store)
+        embeddings = self.settings.embed(self.image, self._model.get(), self._store)
         embeddings.image.note  # noqa: B018  # measured now, not while a window is read
         return embeddings
 
@@ -205,6 +225,7 @@ class Request:
     rank: int | None = None
     step: float | None = None
     object_diameter: float | None = None
+    left_out: tuple[float, ...] | None = None
 
     def iter_answer(self) -> Iterator[str | Candidates]:
         """Yield what is being done, a sentence at a time, and at last the candidates."""
@@ -225,6 +246,7 @@ class Request:
             follow=not self.is_hover,
             step=self.step,
             object_diameter=self.object_diameter,
+            left_out=self.left_out,
         )
 
     def asks_as(self, other: Request) -> bool:
@@ -237,31 +259,32 @@ class Request:
                 request.rank,
                 request.step,
                 request.object_diameter,
+                request.left_out,
             )
             for request in (self, other)
         )
         return mine == its and self.prompts == other.prompts
 
 
-_by_name: WeakValueDictionary[str, Lazy[Any]] = WeakValueDictionary()
+_by_name: WeakValueDictionary[tuple[str, str], Lazy[Any]] = WeakValueDictionary()
 
 
-def lazy_model(model: str | Model) -> Lazy[Any]:
+def lazy_model(model: str | Model, precision: Precision = "auto") -> Lazy[Any]:
     """Return a model of the registry, by name, or a model itself, as something to open later.
 
     While somebody still uses a model, or is about to open it, all who name it share it.
     """
     if not isinstance(model, str):
         return Lazy(lambda: model)
-    if (shared := _by_name.get(model)) is not None:
+    if (shared := _by_name.get((model, precision))) is not None:
         return shared
 
     def load() -> Model:
         from napari_sam.model import load_model
 
-        return load_model(model)
+        return load_model(model, precision=precision)
 
-    lazy = _by_name[model] = Lazy(load)
+    lazy = _by_name[model, precision] = Lazy(load)
     return lazy
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter
 
+from napari_sam.widgets.colors import SKY_BLUE, VERMILION, YELLOW
 from napari_sam.widgets.drawn_once import drawn_once
 from napari_sam.widgets.layers import place, placement
 
@@ -21,12 +22,11 @@ FILL, EDGE, HOVER_EDGE, NEGATIVE_EDGE = 1, 2, 3, 4
 COLORS = {
     None: "transparent",
     0: "transparent",
-    FILL: (0.34, 0.71, 0.91, 0.35),
-    EDGE: (0.34, 0.71, 0.91, 1.0),
-    HOVER_EDGE: (0.95, 0.90, 0.25, 1.0),
-    NEGATIVE_EDGE: (0.90, 0.35, 0.10, 1.0),
+    FILL: (*SKY_BLUE, 0.35),
+    EDGE: (*SKY_BLUE, 1.0),
+    HOVER_EDGE: (*YELLOW, 1.0),
+    NEGATIVE_EDGE: (*VERMILION, 1.0),
 }
-"""Blue, yellow and vermilion, which all eyes can tell apart."""
 
 EDGE_SCREEN_PX = 2
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
+from napari_sam.labels.planes_of import planes_of
+from napari_sam.widgets.labels_layer import ShownLabels
 from napari_sam.widgets.layers import current_plane
 from napari_sam.widgets.listing import Listing
 
@@ -107,22 +110,46 @@ class Review(Listing):
         if places := dict(map(_place_of, others)):
             self.session.review(label, near=places, is_reviewed=is_reviewed)
 
-    def delete(self) -> None:
-        """Make the current object background on all its planes, and go to the next in the order.
+    def delete(self, *, everywhere: bool = True) -> None:
+        """Make the current object background; if none of it is left, go to the next in the order.
+
+        On all its planes, or else on the one shown only.
 
         Raises
         ------
         ValueError
-            If there is no current object.
+            If there is no current object, or it is not on the plane that is meant.
         """
         label = self._current_label()
-        neighbor = self._neighbor(label)
-        self.session.delete(label, near=self._places(label))
+        neighbor, places = self._neighbor(label), self.places(label)
+        if not everywhere:
+            shown = self._shown_plane()
+            if shown not in places:
+                raise ValueError(f"Object {label} is not on the plane shown.")
+            places = {shown: places[shown]}
+        self.session.delete(label, near=places)
         self._left.append(label)
+        if len(self._parts(label)):
+            return
         if neighbor is None:
             self._set_current(None)
         else:
             self.go_to(neighbor)
+
+    def places(self, label: int, near: Mapping[Plane, Box] | None = None) -> dict[Plane, Box]:
+        """Return the planes that an object is on, and its box on each.
+
+        Parameters
+        ----------
+        label : int
+            Its id.
+        near : mapping, optional
+            Where it is known to be, if it may not be in the list: labels that nobody has counted
+            yet are followed from plane to plane.
+        """
+        known = self._places(label) | dict(near or {})
+        layer = self.session.labels
+        return {} if layer is None else planes_of(ShownLabels(layer).array, label, known)
 
     def undo(self) -> None:
         """Take back the last step of the session.
@@ -136,6 +163,20 @@ class Review(Listing):
             self._left.pop()
             if label in self._labels_in_order():
                 self.go_to(label)
+
+    def step(self, by: int) -> None:
+        """Go to the object so many lines below in the order; to the first or last, if it ends.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        labels = self._labels_in_order()
+        if not labels:
+            raise ValueError(self.nothing_left)
+        at = labels.index(self.current) + by if self.current in labels else 0
+        self.go_to(labels[max(0, min(at, len(labels) - 1))])
 
     def reopen(self) -> None:
         """Open the current object again, with its prompts, on the plane shown or where it is.

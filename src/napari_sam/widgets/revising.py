@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -15,9 +16,11 @@ from napari_sam.widgets.draft import Draft, Opened
 from napari_sam.widgets.drafting import Plane
 from napari_sam.widgets.filing import Filing
 from napari_sam.widgets.in_order import in_order
+from napari_sam.widgets.keys import UNDO
 from napari_sam.widgets.looking import show_box
+from napari_sam.widgets.recipe import Call, Recipe
 from napari_sam.widgets.target import Near
-from napari_sam.widgets.transcript import call_text
+from napari_sam.widgets.transcript import LABELS
 from napari_sam.widgets.written import AnyWritten, Written
 
 if TYPE_CHECKING:
@@ -71,6 +74,9 @@ class Revising(Filing):
             If there is no such object.
         """
         plane = self._plane(plane)
+        again = partial(self.reopen, label, near=near, plane=plane, wait=wait)
+        if not self._target.is_read and self._is_put_off(again, wait):
+            return
         mask = self._target.find(label, plane, near)
         record = self.objects.get(label, plane)
         prompts = Prompts() if record is None else record.prompts
@@ -80,9 +86,12 @@ class Revising(Filing):
             mask = Mask(mask.box, mask.array, record.predicted_iou, record.stability_score)
         old = Opened(label, mask, self._target.layer)
         outline = np.array(record.outline) if record is not None and record.outline else None
-        draft = Draft.reopened(old, plane, prompts, outline)
-        self._change(draft, (), call_text("reopen", label, near=near, plane=plane or None))
+        recipe = Recipe((self._call("reopen", label, near=near, plane=plane or None),))
+        draft, before = Draft.reopened(old, plane, prompts, outline, recipe), self._draft
+        self._change(draft)
         self._resume(draft, wait)
+        if not (before.is_empty or before.is_void):
+            self._say(f"{self.status} {UNDO.key} goes back to the prompts of before.")
 
     @in_order
     def delete(self, label: int, *, near: Near | Places = None, plane: Plane = None) -> None:
@@ -91,17 +100,20 @@ class Revising(Filing):
         On several planes, as one step, if `near` is a mapping from planes.
         """
         places = self._places(near, plane)
+        if self._is_put_off(partial(self.delete, label, near=places), wait=False):
+            return
         masks = {on: self._target.find(label, on, place) for on, place in places.items()}
         is_open = self._draft.label == label and self._draft.plane in places
         after = self._draft.emptied() if is_open else self._draft
-        call = call_text("delete", label, **_where(near, places))
         written: tuple[Written, ...] = ()
         try:
             for on, mask in masks.items():
                 written += (self._target.delete(label, on, mask),)
         finally:  # what has been deleted when a disk refuses the rest can be undone
             if written:
-                self._finish(written, after, call)
+                done = {on: places[on] for on, _ in zip(places, written, strict=False)}
+                where = _where(near if len(places) == 1 else done, places)
+                self._finish(written, after, self._call("delete", label, about=LABELS, **where))
 
     @in_order
     def review(
@@ -117,8 +129,12 @@ class Revising(Filing):
         As one step for several planes, if `near` is a mapping from planes.
         """
         places = self._places(near, plane)
+        again = partial(self.review, label, near=places, is_reviewed=is_reviewed)
+        if self._is_put_off(again, wait=False):
+            return
         written = self._target.review(label, places, is_reviewed)
-        call = call_text("review", label, **_where(near, places), is_reviewed=is_reviewed)
+        where = _where(near, places)
+        call = self._call("review", label, about=LABELS, **where, is_reviewed=is_reviewed)
         self._finish((written,), self._draft, call)
 
     def kept_mask(self, label: int, *, near: Near = None, plane: Plane = None) -> Mask:
@@ -138,21 +154,15 @@ class Revising(Filing):
     def _places(self, near: Near | Places, plane: Plane) -> Places:
         return near if isinstance(near, Mapping) else {self._plane(plane): near}
 
-    def _finish(
-        self,
-        written: tuple[Written, ...],
-        after: Draft,
-        call: str,
-        choices: Mapping[str, str] | None = None,
-    ) -> None:
+    def _finish(self, written: tuple[Written, ...], after: Draft, *calls: Call) -> None:
         """Note what was written as a step, and tell everybody."""
         self.leave()
-        self._change(after, written, call, choices=choices)
+        self._change(after, written, calls)
         if after is not self._draft:
             self._set_draft(after)
         for one in written:
             self._tell_change(one.change, one.layer)
-        self._say(f"{_told(written)} Ctrl+Z takes it back.")
+        self._say(f"{_told(written)} {UNDO.key} takes it back.")
 
     def _say_again(self, written: Sequence[AnyWritten], how: str) -> None:
         """Say what was taken back, or done again, if nothing else is to be said: of an object."""
@@ -164,11 +174,15 @@ class Revising(Filing):
         self.layers_changed.emit()
         if layer is self._target.layer:
             self.objects_changed.emit(change)
+            is_asked = self._draft.is_waiting and self._draft.recipe.is_asked
+            if change.edit is not None and is_asked and not self.is_deserted:
+                self._resume(self._draft, wait=False)  # what is there now is to count
 
 
 def _told(written: Sequence[AnyWritten]) -> str:
     """Return sentences on what was written."""
-    elsewhere = f" The same on {len(written) - 1} more planes." * (len(written) > 1)
+    n_more = len(written) - 1
+    elsewhere = f" The same on {n_more:,} more plane{'s' * (n_more > 1)}." if n_more else ""
     return written[0].says + elsewhere
 
 

@@ -11,13 +11,14 @@ from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import QDoubleSpinBox, QLabel, QSizePolicy, QWidget
 from superqt import QDoubleSlider
 
+from napari_sam.widgets.colors import BLUE
+
 N_BINS = 32
 HANDLE_PX = 8
 """From the end of a slider to the middle of its handle there, about."""
 
-KEPT = QColor(86, 180, 233)
-"""Blue, as the object being made; dropped candidates are gray, which shows on dark and light."""
-DROPPED = QColor(140, 140, 140, 150)
+KEPT, DROPPED = QColor.fromRgbF(*BLUE), QColor(140, 140, 140, 150)
+"""Dropped candidates are gray, which shows on dark and light."""
 
 NOTCH, LEAST_RANGE = 0.05, 0.1
 """Sliders begin and end at round numbers, and are not finer than a hand can move them."""

@@ -7,17 +7,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtGui import QHideEvent, QShowEvent
-from qtpy.QtWidgets import QVBoxLayout
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_sam.widgets.advanced import Advanced
 from napari_sam.widgets.ahead import Ahead, ahead
 from napari_sam.widgets.banner import Banner, Notice
 from napari_sam.widgets.candidates_bar import CandidatesBar
+from napari_sam.widgets.docks import iter_imports
+from napari_sam.widgets.doing import Watch
 from napari_sam.widgets.files_row import FilesRow
 from napari_sam.widgets.how_row import HowRow
 from napari_sam.widgets.in_turns import InTurns
 from napari_sam.widgets.installed import installed
 from napari_sam.widgets.keep_rows import KeepRows
+from napari_sam.widgets.key_choices import key_choices
 from napari_sam.widgets.lane import Work
 from napari_sam.widgets.lanes import Lanes, predictor_of
 from napari_sam.widgets.layers_form import LayersForm
@@ -25,6 +28,7 @@ from napari_sam.widgets.links import Links
 from napari_sam.widgets.mouse import Mouse
 from napari_sam.widgets.notices import damage_notice, labels_notice, notice_for
 from napari_sam.widgets.outline_overlay import lay_over_canvas
+from napari_sam.widgets.scrolled import Column, Scrolled
 from napari_sam.widgets.session import scene
 from napari_sam.widgets.state_lines import StateLines
 from napari_sam.widgets.tabs import Tab
@@ -33,7 +37,7 @@ from napari_sam.widgets.tool_row import ToolRow
 if TYPE_CHECKING:
     import napari
     from napari.layers import Image as ImageLayer
-    from napari.layers import Labels, Layer
+    from napari.layers import Labels
 
 
 class SegmentWidget(Tab):
@@ -65,6 +69,7 @@ class SegmentWidget(Tab):
         self._lanes.join(self._links)
         self._ahead.join(self._links)
         self.at_end(partial(_close, self._links, self._mouse, self._lanes, self._ahead))
+        self.at_end(self._advanced.place.lane.stop)
         self._session.prepare()
         self._session.take_over()
         self._show_draft()
@@ -75,9 +80,11 @@ class SegmentWidget(Tab):
         self._banner = Banner()
         self._form = LayersForm(self._scene, links)
         self._candidates = CandidatesBar()
-        self._state = StateLines(self._scene, self._lanes, links)
+        self._state = StateLines(self._scene, Watch(self._lanes, self._ahead), links)
         self._files = FilesRow(self._session, links)
-        column = QVBoxLayout(self)
+        self._advanced = Advanced(self._session, self._ahead, links)
+        content = QWidget()
+        column = Column(content)
         column.addWidget(self._banner)
         column.addWidget(self._form)
         column.addWidget(ToolRow(hand, links))
@@ -86,8 +93,12 @@ class SegmentWidget(Tab):
         column.addWidget(KeepRows(hand, links))
         column.addWidget(self._state)
         column.addWidget(self._files)
-        column.addWidget(Advanced(self._session, links))
+        column.addWidget(self._advanced)
         column.addStretch(1)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(scrolled := Scrolled(content))
+        self._advanced.opened.connect(scrolled.show_end)
 
     # Who tells whom
 
@@ -99,7 +110,10 @@ class SegmentWidget(Tab):
             link(getattr(session.viewer.dims.events, event), self._show_notice)
         for event in ("inserted", "removed", "reordered"):
             link(getattr(session.viewer.layers.events, event), self._show_notice)
+        link(key_choices.changed, self._show_draft)
         link(installed.changed, self._on_installed)
+        link(self._ahead.changed, self._state.show_notes)
+        self._lanes.idle.connect(self._advanced.refresh)  # image and model may have been opened
         self._lanes.warned.connect(self._on_warned)
         self._lanes.failed.connect(self._on_failed)
         self._form.image_chosen.connect(self._choose_image)
@@ -112,9 +126,10 @@ class SegmentWidget(Tab):
         super().showEvent(event)
         self._mouse.connect(self._links)
         lay_over_canvas(self, self._scene.hover)
+        self._scene.points.fit_screen(self.devicePixelRatioF())
         self._in_turns.start(self._iter_ahead())
 
-    def _iter_ahead(self) -> Iterator[Layer | None]:
+    def _iter_ahead(self) -> Iterator[object]:
         """Do what the first click would else wait for, once the dock has been drawn."""
         yield None
         if self._session.is_in_use:
@@ -122,6 +137,7 @@ class SegmentWidget(Tab):
             yield None
             yield from self._scene.iter_ahead()
             self._session.prepare()
+        yield from iter_imports()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         """Leave the mouse alone while the dock is hidden; under another one it is not, to Qt."""
@@ -139,9 +155,8 @@ class SegmentWidget(Tab):
         self._show_notice()
 
     def _on_warned(self, work: Work, text: str) -> None:
-        predictor = predictor_of(work)
-        if predictor and text not in predictor.warnings:
-            predictor.warnings.append(text)
+        if (predictor := predictor_of(work)) is not None:
+            predictor.warn(text)
             self._state.show_notes()
 
     def _on_failed(self, work: Work, error: Exception) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from napari_sam.widgets.encoding_settings import EncodingSettings
 from napari_sam.widgets.layers import open_layer
 from napari_sam.widgets.links import Links
 from napari_sam.widgets.predictor import Predictor, lazy_model
@@ -12,6 +14,7 @@ from napari_sam.widgets.predictor import Predictor, lazy_model
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
 
+    from napari_sam.image import Image
     from napari_sam.model.base import Model
 
 PLACE_EVENTS = ("scale", "translate", "rotate", "shear", "affine", "units")
@@ -27,16 +30,25 @@ class Source:
         What is segmented.
     model_name : str
         With what.
-    channel_axis : int or None
-        The axis of the layer whose positions are channels.
+    model : Model or str
+        As it was given.
+    sliders : str
+        A letter of "ptcz" for each axis of the layer in front of rows and columns.
+    settings : EncodingSettings
+        How the image is encoded.
+    is_tuned : bool
+        Whether `settings` have ever been others than those to begin with.
     predictor : Predictor or None
-        Another one whenever layer or model change, so that late answers can be told.
+        Another one whenever layer, model or settings change, so that late answers can be told.
     """
 
     def __init__(self) -> None:
         self.layer: ImageLayer | None = None
-        self.channel_axis: int | None = None
+        self.sliders = ""
+        self.model: Model | str = "nano"
         self.model_name = "nano"
+        self.settings = EncodingSettings()
+        self.is_tuned = False
         self.predictor: Predictor | None = None
         self._model = lazy_model("nano")
         self._links = Links()
@@ -44,7 +56,7 @@ class Source:
     def open(
         self,
         layer: ImageLayer | None,
-        channel_axis: int | None,
+        sliders: str,
         on_data: Callable[[], None],
         on_move: Callable[[], None],
         on_names: Callable[[], None],
@@ -55,26 +67,40 @@ class Source:
         `on_move` when it comes to lie elsewhere in the world, and `on_names` when its axes are
         named otherwise.
         """
-        image = None if layer is None else open_layer(layer, channel_axis)
+        image = None if layer is None else open_layer(layer, sliders)
         self._links.cut()
         if layer is not None:
             self._links.add(layer.events.data, on_data)
             self._links.add(layer.events.axis_labels, on_names)
             for name in PLACE_EVENTS:
                 self._links.add(getattr(layer.events, name), on_move)
-        self.layer, self.channel_axis = layer, channel_axis
-        self.predictor = None if image is None else Predictor(image, self._model, self.model_name)
+        if layer is not self.layer and self.settings.limits is not None:  # of the image before
+            self.settings = replace(self.settings, normalization="auto")
+        self.layer, self.sliders = layer, sliders
+        self._predict_on(image)
 
-    def use_channel_axis(self, channel_axis: int | None) -> None:
-        """Look at the same layer with a range for each position along another axis, or with one."""
-        self.channel_axis = channel_axis
+    def use_sliders(self, sliders: str) -> None:
+        """Look at the same layer with its axes understood in another way."""
         if self.layer is not None:
-            image = open_layer(self.layer, channel_axis)
-            self.predictor = Predictor(image, self._model, self.model_name)
+            self._predict_on(open_layer(self.layer, sliders))
+        self.sliders = sliders
 
     def use_model(self, model: str | Model) -> None:
-        """Take a model, by its name in the registry or itself."""
-        self._model = lazy_model(model)
+        """Take a model, by its name in the registry or itself; the halo follows its window."""
+        self.model = model
         self.model_name = model if isinstance(model, str) else model.name
-        if self.predictor is not None:
-            self.predictor = Predictor(self.predictor.image, self._model, self.model_name)
+        self._use(replace(self.settings, halo=None))
+
+    def use_settings(self, settings: EncodingSettings) -> None:
+        """Have the image encoded in another way."""
+        self.is_tuned = True
+        self._use(settings)
+
+    def _use(self, settings: EncodingSettings) -> None:
+        self.settings = settings
+        self._model = lazy_model(self.model, settings.precision)
+        self._predict_on(None if self.predictor is None else self.predictor.image)
+
+    def _predict_on(self, image: Image | None) -> None:
+        name, settings = self.model_name, self.settings
+        self.predictor = None if image is None else Predictor(image, self._model, name, settings)

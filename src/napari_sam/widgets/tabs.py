@@ -7,7 +7,6 @@ import weakref
 from collections.abc import Callable
 
 from qtpy.QtCore import QEvent, QTimer, Signal
-from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 SUFFIX = " (napari-sam)"
@@ -15,7 +14,7 @@ SUFFIX = " (napari-sam)"
 
 
 class Tab(QWidget):
-    """The content of a dock that becomes a tab on top of those of its like, when first shown.
+    """The content of a dock that becomes a tab on top of those of its like, when it is placed.
 
     Attributes
     ----------
@@ -27,23 +26,20 @@ class Tab(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._is_shown = self._is_placed = False
+        self._is_placed = False
         self._ends: list[Callable[[], object]] = []
         _ALL.add(self)
 
-    def showEvent(self, event: QShowEvent | None) -> None:
-        """Take the place, once."""
-        super().showEvent(event)
-        if not self._is_shown:
-            self._is_shown = True
-            QTimer.singleShot(0, self._share_place)  # napari has not placed the dock yet
-
     def changeEvent(self, event: QEvent | None) -> None:
-        """Tell when the dock has been closed, which napari tells in no other way."""
+        """Hear of a dock, or that it has been closed, which napari tells in no other way."""
         super().changeEvent(event)
-        is_moved = event is not None and event.type() == QEvent.Type.ParentChange
-        if is_moved and self.parentWidget() is None:
+        if event is None or event.type() != QEvent.Type.ParentChange:
+            return
+        dock = self.parentWidget()
+        if dock is None:
             self.closed.emit()
+        elif isinstance(dock, QDockWidget):
+            dock.dockLocationChanged.connect(self._share_place)
 
     def at_end(self, end: Callable[..., object]) -> None:
         """Have a function called, once, when the dock or the window has been closed.
@@ -58,25 +54,29 @@ class Tab(QWidget):
         self.destroyed.connect(finalize)
 
     def _share_place(self) -> None:
-        """Put this on top of those that are in the same area of the window already."""
-        self._is_placed = True
-        window, dock = self.window(), _dock(self)
-        if not isinstance(window, QMainWindow) or dock is None or dock.isFloating():
+        """Join those that are in the same area of the window already, before anything is drawn."""
+        dock = _dock(self)
+        window = None if dock is None else dock.parentWidget()
+        if self._is_placed or dock is None or not isinstance(window, QMainWindow):
             return
-        _shorten(dock)
+        self._is_placed = True
         for other in (_dock(tab) for tab in window.findChildren(Tab) if tab._is_placed):
             if (
                 other is not None
                 and other is not dock
                 and not other.isFloating()
                 and window.dockWidgetArea(other) == window.dockWidgetArea(dock)
-                and dock not in window.tabifiedDockWidgets(other)
             ):
+                was_blocked = dock.blockSignals(True)  # napari saves its settings at each
                 window.tabifyDockWidget(other, dock)
-                dock.raise_()
-                # One above the other, they may have made the window taller than the screen.
-                window.layout().activate()
-                window.resize(window.size().boundedTo(window.screen().availableSize()))
+                dock.blockSignals(was_blocked)
+                break
+        QTimer.singleShot(0, self._come_forward)  # napari has not named the dock yet
+
+    def _come_forward(self) -> None:
+        if (dock := _dock(self)) is not None:
+            _shorten(dock)
+            dock.raise_()
 
 
 _ALL: weakref.WeakSet[Tab] = weakref.WeakSet()

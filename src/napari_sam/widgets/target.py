@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,8 +12,9 @@ from psygnal import Signal
 
 from napari_sam.labels import Edit
 from napari_sam.labels.change import Change
+from napari_sam.labels.edit_records import iter_records, written_mask
 from napari_sam.labels.object_at import object_at
-from napari_sam.labels.objects import NO_PROMPTS, ObjectRecord, ObjectTable
+from napari_sam.labels.objects import ObjectRecord, ObjectTable
 from napari_sam.labels.others import Others
 from napari_sam.labels.replace import plan_removal, plan_replacement
 from napari_sam.labels.write import Overlap, plan_mask
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_sam.image import Image
-    from napari_sam.labels.recovery import Recovery
+    from napari_sam.labels.on_disk import OnDisk
     from napari_sam.labels.save import SavedLabels
     from napari_sam.masks import Mask
     from napari_sam.masks.mask_table import MaskTable
@@ -53,8 +54,8 @@ class Target:
     taken_back = Signal(object, object)
     """Emitted with what napari's own undo or redo has changed, a list of `Edit`, and the layer."""
 
-    replaced = Signal()
-    """Emitted when the data of a labels layer have become others."""
+    replaced = Signal(object)
+    """Emitted with a labels layer whose data have become others."""
 
     def __init__(self) -> None:
         self._layer: Labels | None = None
@@ -73,6 +74,7 @@ class Target:
         self._layer = layer
         if layer is not None:
             self._links.add(layer.events.preserve_labels, self._on_switched)
+            self._begin_journal()
 
     @property
     def preserves(self) -> bool:
@@ -82,7 +84,7 @@ class Target:
     @property
     def kept(self) -> KeptLabels | None:
         """What is known of the layer."""
-        return None if self.layer is None else self._of(self.layer)
+        return None if self.layer is None else self.of(self.layer)
 
     @property
     def objects(self) -> ObjectTable:
@@ -97,17 +99,31 @@ class Target:
     @property
     def is_counted(self) -> bool:
         """Whether the highest id is known."""
-        return self.kept is None or self.kept.is_counted
+        return self.kept is None or self.kept.ids.is_counted
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the records are known."""
+        return self.kept is None or self.kept.is_read
+
+    @property
+    def is_being_read(self) -> bool:
+        """Whether somebody is finding out what is in the labels."""
+        return self.kept is not None and self.kept.is_being_read
 
     @property
     def n_ids_left(self) -> int | None:
         """How many more objects the type of the labels can number; None without labels."""
-        return None if self.kept is None else self.kept.n_ids_left
+        return None if self.kept is None else self.kept.ids.n_left
 
     @property
     def uncounted(self) -> Chore[int] | None:
         """The work of finding the highest id; None if that is known, or under way."""
-        return None if self.kept is None else self.kept.count()
+        return None if self.kept is None else self.kept.ids.count()
+
+    def read(self, *, is_now: bool = False) -> Chore[OnDisk] | None:
+        """Return the work of reading the records, if they are not known; see `KeptLabels.read`."""
+        return None if self.kept is None else self.kept.read(is_now=is_now)
 
     def ensure_layer(self, viewer: ViewerModel, image_layer: ImageLayer, image: Image) -> Labels:
         """Return the layer to write into; makes one just above the image if there is none.
@@ -118,31 +134,26 @@ class Target:
             If the layer does not fit the image.
         """
         if self.layer is None:
-            self.layer = make_labels(image_layer, image)
-            kept = self._of(self.layer)
-            kept.set_highest(0)
+            layer = make_labels(image_layer, image)
+            kept = self.of(layer)
+            kept.ids.set_highest(0)
             kept.is_made_here = True
-            insert_above(viewer, image_layer, self.layer)
-            self._begin_journal()
+            self.layer = layer
+            insert_above(viewer, image_layer, layer)
         ShownLabels(self.layer).check(image)
         return self.layer
 
-    def recover(
-        self, viewer: ViewerModel, image_layer: ImageLayer, image: Image, recovery: Recovery
-    ) -> Labels:
-        """Return a new layer with the objects that a process that died has left."""
-        layer = make_labels(image_layer, image, at_least=recovery.highest)
-        kept = self._of(layer)
-        kept.note_in(recovery, recovery.apply(kept.shown))
-        kept.set_highest(recovery.highest)
-        insert_above(viewer, image_layer, layer)
-        return layer
-
     def adopt(self, layer: Labels, saved: SavedLabels) -> KeptLabels:
-        """Know a layer that shows labels on disk."""
-        kept = KeptLabels(layer, saved.objects, saved)
+        """Know a layer that shows OME-Zarr labels."""
+        kept = KeptLabels(layer, saved)
         self._know(kept)
         return kept
+
+    def of(self, layer: Labels) -> KeptLabels:
+        """Return what is known of a layer."""
+        if layer not in self._kept:
+            self._know(KeptLabels(layer))
+        return self._kept[layer]
 
     def identify(self, image_identity: str | None) -> None:
         """Take what tells the image from others; changes are noted for a crash from then on."""
@@ -186,16 +197,23 @@ class Target:
             raise ValueError(f"There is no object {label} in '{layer.name}' any more.")
         return mask
 
-    def write(self, layer: Labels, draft: Draft, model: str, overlap: Overlap) -> Written:
+    def write(
+        self,
+        layer: Labels,
+        draft: Draft,
+        model: str,
+        overlap: Overlap,
+        wanted: int | None = None,
+    ) -> Written:
         """Write the object of a draft and show it; only boxes are read and written.
 
-        A new one gets the next id; one opened again keeps its own.
+        A new one gets the next id, or the one that is `wanted`; one opened again keeps its own.
         """
         mask = draft.mask
         if mask is None:
             raise ValueError("There is no mask to write.")
         if draft.old is None:
-            label = self._of(layer).ids.next
+            label = self.of(layer).ids.first(wanted)
             edit = plan_mask(ShownLabels(layer), mask, label, plane=draft.plane, overlap=overlap)
             says = f"Kept as object {label}" if edit.after else "Erased"
         else:
@@ -205,7 +223,7 @@ class Target:
             )
             says = f"Replaced object {label}"
         drop, put = self._records_after(layer, edit, draft.plane, label)
-        if (made := _written_mask(edit, label, mask)).area:
+        if (made := written_mask(edit, label, mask)).area:
             record = ObjectRecord.of(
                 made,
                 label,
@@ -224,17 +242,22 @@ class Target:
         )
 
     def write_all(
-        self, layer: Labels, table: MaskTable, plane: tuple[int, ...], model: str = ""
+        self,
+        layer: Labels,
+        table: MaskTable,
+        plane: tuple[int, ...],
+        model: str = "",
+        wanted: int | None = None,
     ) -> Written:
         """Write many objects with the next ids and show them; others that are there stay whole.
 
-        `model` is what found them, for their records.
+        `model` is what found them, for their records; `wanted` the id of the first.
         """
         labels = ShownLabels(layer)
         new = table.select(new_rows(labels.array, table, plane=plane))
-        first = self._of(layer).ids.next
+        first = self.of(layer).ids.first(wanted, len(new))
         edit = plan_table(labels, new, first, plane=plane)
-        put = tuple(_iter_records(edit, new, first, plane, model))
+        put = tuple(iter_records(edit, new, first, plane, model))
         says = f"Kept {len(new):,} objects" if len(new) != 1 else f"Kept as object {first}"
         return self._apply(layer, Change((), put, edit), says, first + len(new) - 1, len(new))
 
@@ -262,10 +285,10 @@ class Target:
     def undo(self, written: AnyWritten) -> Change:
         """Put back what was there before, but for what has been painted since; frees the ids."""
         written = written.unpacked()
-        kept = self._of(written.layer)
+        kept = self.of(written.layer)
         done = kept.apply(written.change.inverse())
         if written.n_objects:
-            kept.free(written.label, written.n_objects)
+            kept.ids.free(written.label, written.n_objects)
         return done
 
     def check_redo(self, written: AnyWritten) -> None:
@@ -276,12 +299,13 @@ class Target:
         ValueError
             If so: the two would become one.
         """
-        self._of(written.layer).check_free(written.label, written.n_objects)
+        name = written.layer.name
+        self.of(written.layer).ids.check_free(written.label, written.n_objects, name)
 
     def redo(self, written: AnyWritten) -> Change:
         """Do again what `undo` took back, but for where something has been painted."""
         written = written.unpacked()
-        kept = self._of(written.layer)
+        kept = self.of(written.layer)
         done = kept.apply(written.change)
         if written.n_objects:
             kept.ids.use(written.label)
@@ -294,7 +318,7 @@ class Target:
         written = Written(layer, change, says, label, n_objects)
         if not written.n_changed and change.edit is not None:
             return written
-        kept = self._of(layer)
+        kept = self.of(layer)
         done = kept.apply(change)
         if n_objects:
             kept.ids.use(label)
@@ -306,7 +330,7 @@ class Target:
         """Return the records of other objects that an edit ends, and of those it makes smaller."""
         lost = edit.before[edit.changed]
         labels, counts = np.unique(lost[(lost != 0) & (lost != own)], return_counts=True)
-        table = self._of(layer).table
+        table = self.of(layer).table
         drop: tuple[ObjectRecord, ...] = ()
         put: tuple[ObjectRecord, ...] = ()
         for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
@@ -319,14 +343,9 @@ class Target:
         return drop, put
 
     def _begin_journal(self) -> None:
-        """Note changes of labels that this program has made, if it is known of which image."""
-        if self._identity is not None and self.kept is not None and self.kept.is_made_here:
+        """Note changes of labels in memory, if it is known of which image."""
+        if self._identity is not None and self.kept is not None:
             self.kept.begin_journal(self._identity)
-
-    def _of(self, layer: Labels) -> KeptLabels:
-        if layer not in self._kept:
-            self._know(KeptLabels(layer))
-        return self._kept[layer]
 
     def _know(self, kept: KeptLabels) -> None:
         self._kept[kept.layer] = kept
@@ -343,33 +362,8 @@ class Target:
     def _on_taken_back(self, edits: list[Edit], layer: Labels) -> None:
         self.taken_back.emit(edits, layer)
 
-    def _on_replaced(self) -> None:
-        self.replaced.emit()
-
-
-def _written_mask(edit: Edit, label: int, mask: Mask) -> Mask:
-    """Return the pixels that hold an object after an edit, with the scores of its mask."""
-    *_, rows, columns = edit.region
-    after = np.where(edit.changed, edit.after, edit.before) == label
-    written = type(mask).from_array(after, rows.start, columns.start)  # type: ignore[union-attr]
-    return replace(mask, box=written.box, array=written.array)
-
-
-def _iter_records(
-    edit: Edit, table: MaskTable, first: int, plane: tuple[int, ...], model: str
-) -> Iterator[ObjectRecord]:
-    """Yield the records of masks, as far as an edit writes them with ids from `first` on."""
-    written = np.asarray(edit.after)[edit.changed].astype(np.int64) - first
-    areas = np.bincount(written, minlength=len(table))
-    *_, rows, columns = edit.region
-    low, high = np.array([[axis.start, axis.stop] for axis in (rows, columns)]).T  # type: ignore[union-attr]
-    boxes = np.clip(table.boxes, [*low, *low], [*high, *high])
-    known = (boxes, areas, table.predicted_iou, table.stability)
-    found = zip(*(column.tolist() for column in known), strict=True)
-    for label, ((y0, x0, y1, x1), area, iou, stability) in enumerate(found, first):
-        if area:
-            box = (y0, x0, y1, x1)
-            yield ObjectRecord(label, plane, box, area, NO_PROMPTS, 0, model, iou, stability)
+    def _on_replaced(self, layer: Labels) -> None:
+        self.replaced.emit(layer)
 
 
 def _there(record: ObjectRecord | None) -> tuple[ObjectRecord, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sam.widgets.colors import ORANGE, SKY_BLUE
 from napari_sam.widgets.drawn_once import drawn_once
 from napari_sam.widgets.layers import place, placement
 
@@ -22,12 +23,12 @@ IN_MEMORY, IN_STORE, GOING_ON, ABSENT = 1, 2, 3, 4
 COLORS: dict[int | None, tuple[float, float, float, float]] = {
     None: (0, 0, 0, 0),
     0: (0, 0, 0, 0),
-    IN_MEMORY: (0.90, 0.62, 0.0, 0.18),
-    IN_STORE: (0.0, 0.62, 0.45, 0.20),
-    GOING_ON: (1.0, 1.0, 1.0, 0.20),
-    ABSENT: (0.5, 0.5, 0.5, 0.10),
+    IN_MEMORY: (*ORANGE, 0.30),
+    IN_STORE: (*SKY_BLUE, 0.40),
+    GOING_ON: (1.0, 1.0, 1.0, 0.70),
+    ABSENT: (0.0, 0.0, 0.0, 0.30),
 }
-"""Orange, green, white and hardly anything."""
+"""Orange, blue, white and shade; so strong, or not all eyes could tell them apart."""
 
 LEGEND = "".join(
     f'<span style="color: rgb({r:.0%}, {g:.0%}, {b:.0%})">■</span> {where}&nbsp; '

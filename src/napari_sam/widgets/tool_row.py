@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QButtonGroup, QVBoxLayout, QWidget
 
 from napari_sam.widgets.action_button import ActionButton
+from napari_sam.widgets.colors import BLUE, as_hex
 from napari_sam.widgets.keys import TOOLS
 from napari_sam.widgets.rows import side_by_side
 
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
     from napari_sam.widgets.hand import Hand
     from napari_sam.widgets.links import Links
 
-STYLE = """
-QPushButton { padding: 4px 2px; }
-QPushButton:checked { border: 2px solid rgb(86, 180, 233); border-radius: 3px; }
+STYLE = f"""
+QPushButton {{ padding: 4px 6px; }}
+QPushButton:checked {{ border: 2px solid {as_hex(BLUE)}; border-radius: 3px; }}
 """
 """napari's themes hardly show which button is checked."""
 

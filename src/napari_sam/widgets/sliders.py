@@ -1,4 +1,4 @@
-"""Which slider of an image layer goes through channels, if anything tells."""
+"""What the sliders of an image layer go through: time, channels, depth."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_sam.image.axes import find_channels
+from napari_sam.image.axes import slider_axes
 from napari_sam.image.open_source import open_source
+from napari_sam.widgets.layers import MOST_SLIDERS
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -19,18 +20,20 @@ MAX_TIFF_PLANES = 2000
 """A TIFF of more is not asked: it describes them one by one, 2000 in some 25 ms."""
 
 
-def find_channel_axis(viewer: ViewerModel, layer: ImageLayer) -> int | None:
-    """Return the axis of an image layer whose positions are channels; None if nothing tells.
+def find_sliders(viewer: ViewerModel, layer: ImageLayer) -> str:
+    """Return a letter of "ptcz" for each axis of an image layer in front of rows and columns.
 
     An axis is called what the user has written at its slider; else what the layer calls it; else
-    what its data do, or what it was read from, as xarray, zarr, OME-Zarr and TIFF can.
+    what its data do, or what it was read from, as xarray, zarr, OME-Zarr and TIFF can. Where
+    nothing tells, they stand in the order of OME, "tcz".
     """
-    if layer.rgb or layer.ndim < 3:
-        return None
+    if not 3 <= layer.ndim <= MOST_SLIDERS + 2:
+        return ""
     names = _filled(_written(viewer, layer.ndim), _named(layer.axis_labels))
     if not all(names[:-2]):
         names = _filled(names, _letters(layer))
-    return find_channels(names[:-2])
+    sliders = slider_axes(names[:-2])
+    return sliders.replace("c", "p") if layer.rgb else sliders
 
 
 def _written(viewer: ViewerModel, ndim: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Channels behind a slider: who tells of them, and how a dim one beside a bright one is seen."""
+"""What sliders go through: who tells, and how a dim channel beside a bright one is seen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari.layers._source import layer_source
 from napari_builtins.io import magic_imread
 
 from napari_sam.model import load_model
-from napari_sam.widgets.channel_axis import find_channel_axis
+from napari_sam.widgets.sliders import find_sliders
 
 from ..image.ome_zarrs import write_ome_zarr
 
@@ -22,54 +22,59 @@ SHAPE = (2, 60, 80)
 
 
 def find(viewer, *args, **kwargs):
-    return find_channel_axis(viewer, viewer.add_image(*args, **kwargs))
+    return find_sliders(viewer, viewer.add_image(*args, **kwargs))
 
 
 @pytest.mark.parametrize(
-    ("labels", "axis"),
+    ("labels", "sliders"),
     [
-        (None, None),
-        (("z", "y", "x"), None),
-        (("c", "y", "x"), 0),
-        (("Channel", "y", "x"), 0),
-        (("t", "c", "z", "y", "x"), 1),
-        (("c", "channel", "y", "x"), None),
-        (("-3", "y", "c"), None),
+        (None, "z"),
+        (("z", "y", "x"), "z"),
+        (("time", "y", "x"), "t"),
+        (("c", "y", "x"), "c"),
+        (("Channel", "y", "x"), "c"),
+        (("z", "-3", "y", "x"), "zt"),
+        (("-4", "-3", "y", "x"), "tz"),
+        (("c", "t", "-3", "y", "x"), "ctz"),
+        (("-5", "-4", "-3", "y", "x"), "tcz"),
+        (("place", "t", "z", "y", "x"), "ctz"),
+        (("c", "channel", "y", "x"), "tz"),
+        (("-3", "y", "c"), "z"),
     ],
 )
-def test_the_layer_tells(viewer, labels, axis):
+def test_the_layer_tells(viewer, labels, sliders):
     shape = (2,) * (len(labels or SHAPE) - 2) + SHAPE[-2:]
-    assert find(viewer, np.zeros(shape), axis_labels=labels) == axis
+    assert find(viewer, np.zeros(shape), axis_labels=labels) == sliders
 
 
 def test_colors_are_no_channels(viewer):
-    assert find(viewer, np.zeros((2, 60, 80, 3)), rgb=True, axis_labels=("c", "y", "x")) is None
-    assert find(viewer, np.zeros((60, 80))) is None
+    assert find(viewer, np.zeros((2, 60, 80, 3)), rgb=True, axis_labels=("c", "y", "x")) == "p"
+    assert find(viewer, np.zeros((60, 80))) == ""
 
 
 def test_what_is_written_at_the_slider_counts_first(viewer):
     image = viewer.add_image(np.zeros((4, *SHAPE)))
     labeled = viewer.add_image(np.zeros(SHAPE), axis_labels=("c", "y", "x"))
-    assert find_channel_axis(viewer, image) is None
-    assert find_channel_axis(viewer, labeled) == 0
+    assert find_sliders(viewer, image) == "tz"
+    assert find_sliders(viewer, labeled) == "c"
     viewer.dims.axis_labels = ("channel", "z", "y", "x")
-    assert find_channel_axis(viewer, image) == 0
-    assert find_channel_axis(viewer, labeled) is None
+    assert find_sliders(viewer, image) == "cz"
+    assert find_sliders(viewer, labeled) == "z"
 
 
 def test_names_of_other_layers_count_for_these(viewer):
     viewer.add_image(np.zeros(SHAPE), axis_labels=("c", "y", "x"))
     assert viewer.dims.axis_labels == ("c", "y", "x")
-    assert find(viewer, np.zeros(SHAPE)) is None
+    assert find(viewer, np.zeros(SHAPE)) == "z"
 
 
 def test_the_data_tell(viewer):
     named = xarray.DataArray(np.zeros(SHAPE), dims=("channel", "y", "x"))
-    assert find(viewer, named) == 0
-    assert find(viewer, xarray.DataArray(np.zeros(SHAPE), dims=("plane", "y", "x"))) is None
+    assert find(viewer, named) == "c"
+    assert find(viewer, xarray.DataArray(np.zeros(SHAPE), dims=("plane", "y", "x"))) == "z"
     array = zarr.create_array({}, shape=SHAPE, dtype="u2", dimension_names=("c", "y", "x"))
-    assert find(viewer, array) == 0
-    assert find(viewer, array, axis_labels=("z", "y", "x")) is None
+    assert find(viewer, array) == "c"
+    assert find(viewer, array, axis_labels=("z", "y", "x")) == "z"
 
 
 def opened(viewer, path):
@@ -84,22 +89,22 @@ def test_the_folder_tells_that_the_layer_was_read_from(viewer, tmp_path):
     write_ome_zarr(tmp_path / "image.zarr", levels, "czyx")
     layer = opened(viewer, tmp_path / "image.zarr")
     assert isinstance(layer.data[0], da.Array)
-    assert find_channel_axis(viewer, layer) == 0
+    assert find_sliders(viewer, layer) == "cz"
     layer.data = [np.zeros((2, 3, 50, 50)), np.zeros((2, 3, 25, 25))]
-    assert find_channel_axis(viewer, layer) is None
+    assert find_sliders(viewer, layer) == "tz"
     (tmp_path / "image.zarr" / "zarr.json").unlink()
     layer.data = levels
-    assert find_channel_axis(viewer, layer) is None
+    assert find_sliders(viewer, layer) == "tz"
 
 
 @pytest.mark.parametrize(
-    ("kind", "axes", "axis"),
-    [("ome", "TCYX", 1), ("imagej", "ZCYX", 1), ("ome", "TZYX", None), ("shaped", None, None)],
+    ("kind", "axes", "sliders"),
+    [("ome", "TCYX", "tc"), ("imagej", "ZCYX", "zc"), ("ome", "TZYX", "tz"), ("shaped", None, "z")],
 )
-def test_the_tiff_tells_that_the_layer_was_read_from(viewer, tmp_path, kind, axes, axis):
+def test_the_tiff_tells_that_the_layer_was_read_from(viewer, tmp_path, kind, axes, sliders):
     pixels = np.zeros((3, 2, 60, 80), np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", pixels, **{kind: True}, metadata=axes and {"axes": axes})
-    assert find_channel_axis(viewer, opened(viewer, tmp_path / "a.tif")) == axis
+    assert find_sliders(viewer, opened(viewer, tmp_path / "a.tif")) == sliders
 
 
 @pytest.fixture
@@ -158,5 +163,5 @@ def test_another_name_at_the_slider_looks_anew_at_the_same_prompts(
     assert len(session.predictor.image.intensity.low) == 1
 
 
-def test_layers_without_a_viewer_have_no_channels():
-    assert find_channel_axis(ViewerModel(), Image(np.zeros(SHAPE))) is None
+def test_a_layer_without_a_viewer():
+    assert find_sliders(ViewerModel(), Image(np.zeros(SHAPE))) == "z"
