@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import zarr
@@ -10,7 +12,7 @@ from zarr.storage import MemoryStore
 from napari_sam.labels import create_labels
 from napari_sam.labels.change import Change
 from napari_sam.labels.on_disk import open_on_disk, outlasts
-from napari_sam.labels.recovery import default_folder
+from napari_sam.labels.recovery import default_folder, new_recovery
 from napari_sam.labels.save import open_saved
 from napari_sam.labels.store import ObjectStore
 
@@ -76,6 +78,19 @@ def test_a_change_that_was_cut_off_is_completed_in_all_levels(array, tmp_path):
     np.testing.assert_array_equal(coarse[...], expected[:, 1::3, 1::3])
 
 
+def test_a_change_that_was_cut_off_spares_what_others_have_written_since(array):
+    found = open_on_disk([array])
+    change = commit(array, 4, y=12, x=12, side=30, plane=(1,))
+    found.objects.journal.append(change)
+    found.release()
+    array[1, :20] = 7
+    open_on_disk([array])
+    expected = np.zeros(SHAPE, np.uint16)
+    change.edit.write(expected)
+    expected[1, :20] = 7
+    np.testing.assert_array_equal(array[...], expected)
+
+
 def test_who_comes_second_works_without_records(array):
     first, second = open_on_disk([array]), open_on_disk([array])
     assert first.objects.journal is not None
@@ -83,6 +98,19 @@ def test_who_comes_second_works_without_records(array):
     second.release()
     first.release()
     assert open_on_disk([array]).objects.journal is not None
+
+
+def test_records_of_labels_that_were_not_opened_for_long_come_back(array):
+    found = open_on_disk([array])
+    found.objects.apply(commit(array, 1, plane=(0,)), array)
+    path = found.objects.journal.path
+    found.release()
+    os.utime(path, (0, 0))
+    again = open_on_disk([array])
+    assert [record.label for record in again.objects.table] == [1]
+    again.release()
+    new_recovery("another image", SHAPE).discard()  # what is old goes, but this is in use again
+    assert path.exists()
 
 
 def test_a_damaged_journal_is_put_aside(array):

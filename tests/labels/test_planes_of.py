@@ -47,6 +47,16 @@ def test_a_box_that_is_known_goes_before_one_that_is_guessed():
     assert planes_of(labels, 3, {(0,): BOX, (1,): whole})[1,] == whole
 
 
+def test_branches_are_followed_back_from_where_they_meet():
+    labels = np.zeros((5, 40, 300), np.uint8)
+    there, whole = (10, 200, 18, 210), (10, 20, 18, 210)
+    put(labels, (0,), (1,), (2,))
+    put(labels, (1,), (2,), box=there)
+    put(labels, (3,), box=whole)
+    found = planes_of(labels, 3, {(0,): BOX})
+    assert found == {(0,): BOX, (1,): whole, (2,): whole, (3,): whole}
+
+
 def test_it_is_followed_through_time_and_space_and_a_flat_image_has_one_plane():
     labels = np.zeros((3, 4, 40, 50), np.uint8)
     put(labels, (0, 1), (1, 1), (1, 2))

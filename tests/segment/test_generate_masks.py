@@ -89,9 +89,12 @@ def as_array(segmentation: Any) -> NDArray[np.bool_]:
 
 
 def assert_same(ours: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
-    """The same masks in the same order, but for pixels where a logit is almost 0."""
-    assert len(ours) == len(expected) > 3
-    assert len({found["area"] for found in expected}) > 2
+    """The same masks in the same order, but for pixels where a logit is almost 0.
+
+    How many there are hangs by how a processor rounds: calibrating amplifies it (`calibrate`).
+    """
+    assert len(ours) == len(expected) > 1
+    assert len({found["area"] for found in expected}) > 1
     for found, known in zip(ours, expected, strict=True):
         assert list(found) == list(known)
         a, b = as_array(found["segmentation"]), as_array(known["segmentation"])

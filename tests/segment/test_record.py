@@ -30,6 +30,7 @@ def test_a_run_that_goes_on_elsewhere_says_so(
         run = iter_segment_stack(blobs.embed(PIXELS), out)
         next(run)
         run.close()
+    monkeypatch.setattr("platform.python_version", lambda: "3.11.1")
     segment_stack(blobs.embed(PIXELS), out)
     found = read_record(out) or {}
     assert found["made_with"]["python"] == "3.11.1"

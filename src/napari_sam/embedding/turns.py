@@ -17,6 +17,9 @@ from napari_sam.model.interrupt import Interrupted, interruptible, unwanted
 NOBODY, A_PREVIEW, SOMEBODY = range(3)
 """Who waits for a window; the higher goes first."""
 
+LOOK_SECONDS = 0.05
+"""How often those in line look who waits for what: that changes without notice."""
+
 _who: ContextVar[int] = ContextVar("who", default=SOMEBODY)
 
 
@@ -148,7 +151,8 @@ class EncoderTurns:
         with self._changed:
             self._line.append(encoding)
             try:
-                self._changed.wait_for(lambda: encoding.is_deserted or is_next())
+                while not (encoding.is_deserted or is_next()):
+                    self._changed.wait(LOOK_SECONDS)
                 if encoding.is_deserted:
                     raise Interrupted
                 self._is_busy = True

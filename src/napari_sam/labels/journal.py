@@ -79,7 +79,7 @@ class ObjectJournal:
         """
         journal, unconfirmed = cls._read(Path(path))
         if unconfirmed is not None:
-            unconfirmed.write(labels)
+            unconfirmed.write_over(labels)
             journal.confirm()
         if journal.n_lines > SPARE_LINES + 4 * len(journal.table):
             with suppress(OSError):  # then it stays long

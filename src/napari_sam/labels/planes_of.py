@@ -32,15 +32,28 @@ def planes_of(labels: LabelsArray, label: int, known: Mapping[Plane, Box]) -> di
         Ascending by plane.
     """
     found: dict[Plane, Box] = {}
+    seen: dict[Plane, Box] = {}
     ahead = list(known.items())
     for plane, box in ahead:  # it grows meanwhile
-        if plane in found:
+        box = _around(box, seen.get(plane, box))
+        if box == seen.get(plane):
             continue
         mask = object_at(labels, label, plane=plane, box=box)
-        if mask.area:
+        seen[plane] = _around(box, mask.box) if mask.area else box
+        if mask.area and mask.box != found.get(plane):  # maybe another branch of it
             found[plane] = mask.box
             ahead += [(beside, mask.box) for beside in _iter_beside(plane, labels.shape)]
     return dict(sorted(found.items()))
+
+
+def _around(one: Box, other: Box) -> Box:
+    """Return the box around two."""
+    return (
+        min(one[0], other[0]),
+        min(one[1], other[1]),
+        max(one[2], other[2]),
+        max(one[3], other[3]),
+    )
 
 
 def _iter_beside(plane: Plane, shape: tuple[int, ...]) -> Iterator[Plane]:

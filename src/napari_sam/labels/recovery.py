@@ -85,10 +85,11 @@ class Recovery:
         A journal that cannot be read is put aside, and another one begun.
         """
         try:
-            return ObjectStore(journal=ObjectJournal.open(self.path, labels))
+            if self.path.exists():
+                return ObjectStore(journal=ObjectJournal.open(self.path, labels))
         except ValueError:
             self.path.rename(self.path.with_name(f"{self.path.stem}-{uuid.uuid4().hex}.jsonl"))
-            return self.begin()
+        return self.begin(over="")  # others may write into them before it is opened again
 
     def apply(self, labels: LabelsArray, *, is_over: bool = False) -> ObjectStore:
         """Make all changes again; the store goes on with the same journal.
@@ -236,9 +237,11 @@ def _hold(name: str, shape: tuple[int, ...], folder: str | os.PathLike[str] | No
     folder = default_folder() if folder is None else Path(folder)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        _remove_old(folder)
         lock = _lock_of(path := folder / f"{name}.jsonl")
         lock.acquire(timeout=0)
+        with suppress(OSError):  # there is none yet
+            os.utime(path)  # in use again, so not old
+        _remove_old(folder)
     return Recovery(path, lock, tuple(shape))
 
 

@@ -84,7 +84,7 @@ def begin(folder: RunFolder, record: Mapping[str, Any], existing: Existing) -> d
             )
         shutil.rmtree(folder.path)
         found = None
-    kept = dict(record) if found is None else found
+    kept = dict(record if found is None else found)
     others = kept.get("continued_with", [])
     if record["made_with"] not in [kept["made_with"], *others]:
         kept["continued_with"] = [*others, record["made_with"]]
