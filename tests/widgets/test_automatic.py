@@ -123,6 +123,24 @@ def test_preview_slider_keep_undo(window, open_dock, qtbot):
     assert layer.data.any()
 
 
+def test_what_has_to_wait_for_the_labels_is_kept_once(window, open_dock, qtbot):
+    _, widget = open_dock()
+    session = napari_sam.session(window)
+    session.adopt_image()
+    session.labels = window.add_labels(np.zeros((2, *SHAPE), np.uint16), scale=(1, 2, 2))
+    window.layers.selection.clear()
+    preview(widget, qtbot)
+    noted = []
+    session.asked.connect(noted.append)
+    press(widget, "Keep these")
+    assert session.is_held_up
+    assert not button(widget, "Keep these").isEnabled()
+    for chore in noted:
+        *_, answer = chore.iter_answer()
+        session.accept(chore, answer)
+    assert len(np.unique(session.labels.data)) == N_DISCS + 1
+
+
 def test_while_nothing_is_searched_the_progress_is_not_drawn(open_dock, qtbot, monkeypatch):
     _, widget = open_dock()
     resets = []

@@ -16,6 +16,7 @@ import zarr
 from napari.components import ViewerModel
 
 from napari_sam.labels import create_labels, retype
+from napari_sam.labels.recovery import new_recovery
 from napari_sam.labels.save import open_saved
 from napari_sam.widgets.chore import Chore
 from napari_sam.widgets.lanes import Lanes
@@ -101,6 +102,24 @@ def test_what_is_kept_while_labels_are_saved_is_saved_too(session, tmp_path):
     assert sorted(np.unique(saved.pyramid.data[:])) == [0, 2]
     assert [record.label for record in saved.objects.table] == [2]
     assert np.array_equal(saved.pyramid.data[:], np.asarray(session.labels.data))
+
+
+def test_what_is_kept_while_a_second_folder_is_written_is_there_if_the_first_is_given_up(
+    session, tmp_path
+):
+    keep(session, 50, 50)
+    noted: list[Chore] = []
+    session.asked.connect(noted.append)
+    session.save_labels(tmp_path / "first", wait=False)
+    session.save_labels(tmp_path / "second", wait=False)
+    first, second = noted
+    first.give_up()
+    *_, saved = second.iter_answer()
+    keep(session, 150, 200)
+    second.take(saved)
+    assert session.labels_path == tmp_path / "second"
+    assert set(np.unique(open_saved(tmp_path / "second").pyramid.data)) == {0, 1, 2}
+    assert session.objects.labels == {1, 2}
 
 
 def test_saving_over_something_changes_nothing(session, tmp_path):
@@ -298,6 +317,18 @@ def test_nothing_is_left_of_labels_that_were_saved_or_removed(make_session, pict
         assert not list((tmp_path / "state").rglob("*.jsonl"))
 
 
+def test_what_could_not_be_recovered_is_offered_again(session, tmp_path):
+    identified(session)
+    session._recovery = new_recovery("cells", (200, 240))
+    noted: list[Chore] = []
+    session.asked.connect(noted.append)
+    session.recover(wait=False)
+    (recovering,) = noted
+    session.drop(recovering)  # as somebody stops it
+    assert not session.is_held_up
+    assert session._take_identity in [chore.take for chore in noted if isinstance(chore, Chore)]
+
+
 def test_what_was_left_can_be_discarded(make_session, picture, tmp_path):
     viewer = ViewerModel()
     viewer.add_image(picture)
@@ -408,6 +439,17 @@ def test_the_script_opens_labels_that_were_opened(make_session, picture, model, 
     again = replay(session, picture, model)
     assert np.array_equal(np.array(again.labels.data), expected)
     assert [record.label for record in again.objects] == [1, 2, 3]
+
+
+def test_the_script_opens_labels_with_the_image_that_was_chosen_then(session, viewer, tmp_path):
+    create_labels(tmp_path / "cells.ome.zarr", (200, 240))
+    session.open_labels(tmp_path / "cells.ome.zarr")
+    layer = session.labels
+    session.image = viewer.add_image(np.zeros((90, 90), np.uint8), name="other")
+    layer.paint((50, 50), 3)
+    before, _ = session.script().split("session.open_labels(")
+    assert "image = viewer.layers['cells']" in before
+    assert before.rindex("session.image = image\n") > before.find("session.image = image_2\n")
 
 
 def test_the_script_recovers_what_was_recovered(make_session, picture, model, tmp_path):

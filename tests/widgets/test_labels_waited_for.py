@@ -12,6 +12,7 @@ from napari_sam.labels import create_labels, ids, on_disk
 from napari_sam.labels.journal import ObjectJournal
 from napari_sam.labels.save import open_saved
 from napari_sam.widgets import filing
+from napari_sam.widgets.ahead import Ahead
 from napari_sam.widgets.lanes import Lanes
 
 PATIENCE_MS = 30_000  # a busy machine is no failure
@@ -112,6 +113,33 @@ def test_when_nobody_counts_any_more_the_next_command_does(session, lanes, gate)
     session.click(100, 150)
     assert session.labels.data[50, 50] == 8
     assert session.commit() == 9
+
+
+def test_who_stops_the_counting_is_not_kept_waiting(session, lanes, gate, qtbot):
+    adopt(session)
+    session.click(50, 50)
+    wait_for(qtbot, lambda: bool(gate.threads))
+    session.commit(wait=False)
+    session.click(100, 150, wait=False)  # waits for the commit
+    lanes.cancel()
+    gate.set()
+    assert not session.is_held_up
+    assert session.draft.prompts.points.tolist() == [[50, 50]]
+    session.commit(wait=False)
+    wait_for(qtbot, lambda: not session.is_held_up)
+    assert session.labels.data[50, 50] == 8
+
+
+def test_who_only_encodes_ahead_is_not_waited_for(session, qtbot):
+    ahead = Ahead(session)
+    ahead.join("another dock")
+    adopt(session)
+    session.click(50, 50)
+    session.commit(wait=False)
+    assert not session.is_held_up
+    assert session.labels.data[50, 50] == 8
+    ahead.leave("another dock")
+    assert session.is_deserted
 
 
 def test_labels_that_cannot_be_read_keep_nobody_waiting(

@@ -525,6 +525,13 @@ def test_what_verify_finds_damaged_can_be_fetched_again(tiny, open_dock, qtbot):
     press(widget, "Verify")
     wait_for(qtbot, widget, "tiny.pth was changed or damaged since it was installed: expected")
     assert f"found {found[:8]}…" in said(widget)
+    tiny.weights.write_bytes(CONTENT)  # somebody has put it right
+    press(widget, "Verify")
+    again = button(widget, "Fetch again …")
+    qtbot.waitUntil(lambda: again.text() == "Fetch …", timeout=PATIENCE_MS)
+    tiny.weights.write_bytes(b"damaged")
+    press(widget, "Verify")
+    wait_for(qtbot, widget, "tiny.pth was changed or damaged since it was installed: expected")
     press(widget, "Fetch again …")
     answer(widget, QDialog, "Fetch")
     wait_for(qtbot, widget, "tiny is installed")

@@ -408,6 +408,25 @@ def test_in_turbo_a_single_click_on_a_kept_object_counts_in_the_end(kept, canvas
     )
 
 
+def test_in_turbo_two_clicks_on_kept_objects_in_a_row_both_count(kept, canvas, qtbot):
+    kept.click(40, 40)
+    kept.commit()
+    kept.turbo = True
+    kept.overlap = "replace"
+    canvas.click((100, 125))
+    canvas.click((40, 45))
+    qtbot.waitUntil(
+        lambda: kept.labels.data.max() == 4, timeout=10 * QApplication.doubleClickInterval()
+    )
+
+
+def test_of_an_object_that_has_been_painted_over_nothing_can_be_deleted(kept, drawn):
+    kept.reopen(1, near=(100, 120))
+    kept.labels.data_setitem(np.nonzero(kept.labels.data), 0)
+    with pytest.raises(ValueError, match="nothing left of object 1"):
+        drawn.hand.delete()
+
+
 def test_delete_takes_what_is_under_the_cursor_or_open(kept, canvas, drawn):
     canvas.move((100, 120))
     drawn.hand.delete()

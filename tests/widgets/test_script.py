@@ -11,6 +11,7 @@ import zarr
 from napari.components import ViewerModel
 
 from napari_sam.masks import Mask, MaskTable
+from napari_sam.widgets import painted
 from napari_sam.widgets.automatic_find import Finding
 from napari_sam.widgets.session import session as session_of
 
@@ -152,6 +153,16 @@ def test_a_stroke_that_is_taken_back_is_not_told(session):
     assert "paint(4, " in session.script()
     session.labels.undo()
     assert session.script() == before
+
+
+def test_strokes_far_apart_are_told_one_by_one(session, check, monkeypatch):
+    monkeypatch.setattr(painted, "MOST_PX", 900)
+    keep(session, 50, 50)
+    places = [(20, 20, 4), (22, 22, 5), (180, 200, 6), (20, 21, 0), (181, 201, 7), (180, 200, 0)]
+    for y, x, label in places:
+        session.labels.paint((y, x), label)
+    assert session.script().count("session.paint(") == 6
+    check()
 
 
 def test_steps_undone_beneath_strokes(session, check):

@@ -81,6 +81,7 @@ class Ahead:
         self._lane.failed.connect(self._on_failed)
         self._lane.warned.connect(self._on_warned)
         link(self._session.asked, self._on_asked)
+        self._session.n_onlookers += 1
         link(self._session.layers_changed, self._on_choice)
         for signal in (
             viewer.scene.camera.events.zoom,
@@ -98,6 +99,7 @@ class Ahead:
         self._docks.discard(dock)
         if not self._docks and self._lane is not None:
             self._links.cut()
+            self._session.n_onlookers -= 1
             self._lane.stop()
             self._lane = None
             self._end()

@@ -50,7 +50,7 @@ class Arranging(Drafting):
         """Have all that can be done before the first click done by whoever listens to `asked`."""
         if self._source.predictor is not None and self._source.predictor.is_hopeless:
             self._say_draft()  # instead of why; it is said again if nothing has changed
-        if not len(self.asked):
+        if self.is_deserted:
             self._have_done(self._unread(is_now=True), is_now=True)
             return
         chores = self.look_for_recovery(), self._unread(), self._target.uncounted
@@ -58,12 +58,15 @@ class Arranging(Drafting):
             self.asked.emit(work)
 
     def drop(self, work: Any) -> None:
-        """Hear that nobody will answer what was `asked`, as the dock is closed. Main thread only.
+        """Hear that nobody will answer what was `asked`. Main thread only.
 
-        Prompts are answered when the next command, or the next dock, comes.
+        If the dock is closed, prompts are answered when the next command, or the next dock, comes.
+        If somebody has stopped it, commands that wait for it are dropped.
         """
         if self._viewer() is not None and isinstance(work, Chore):
             work.give_up()
+            if not self.is_deserted:
+                self._go_on_if_known()
 
     def take_over(self) -> None:
         """Have answered, by whoever listens now, what those asked before have left."""
@@ -123,7 +126,7 @@ class Arranging(Drafting):
     def _have_done(self, chore: Chore[Any] | None, is_now: bool) -> None:
         if chore is None:
             return
-        if not is_now and len(self.asked):
+        if not (is_now or self.is_deserted):
             self.asked.emit(chore)
         else:
             chore.do()

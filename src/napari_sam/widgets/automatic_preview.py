@@ -235,7 +235,7 @@ class AutomaticPreview(QWidget):
                 )
                 or 0
             )
-        if n_kept:
+        if n_kept or self._session.is_held_up:  # then they are kept in their turn
             self._is_kept = True
             self._scene.found.hide()
         self.said.emit(self._session.status)

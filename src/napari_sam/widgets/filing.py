@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
 
     from napari_sam.image import Image
+    from napari_sam.labels.change import Change
     from napari_sam.widgets.kept_labels import KeptLabels
 
 OPENED = """\
@@ -73,10 +74,10 @@ class Filing(Recovering):
         image = self._predictor.image
         layout = layout_on_disk(kept.layer, image)
         table = ObjectTable(tuple(kept.table))
-        kept.follow()
-        array = kept.shown.array
+        array, since = kept.shown.array, kept.follow()
         make = partial(save_labels, array, path, table=table, **layout)
-        self._have_done(Chore(make, partial(self._take_saved, kept, array), kept.forget), wait)
+        take = partial(self._take_saved, kept, array, since)
+        self._have_done(Chore(make, take, partial(kept.forget, since)), wait)
 
     @in_order
     def open_labels(self, path: str | os.PathLike[str], *, wait: bool = True) -> None:
@@ -126,9 +127,9 @@ class Filing(Recovering):
         else:
             make = partial(widen_saved, kept.saved, point)
         wider_type(kept.shown.dtype)
-        kept.follow()
-        take = partial(self._take_wider, kept, kept.shown.array)
-        self._rearrange(make, take, wait, kept.forget, point.call_off)
+        array, since = kept.shown.array, kept.follow()
+        take = partial(self._take_wider, kept, array, since)
+        self._rearrange(make, take, wait, partial(kept.forget, since), point.call_off)
 
     # Inside
 
@@ -138,11 +139,14 @@ class Filing(Recovering):
             raise ValueError("There are no labels yet: keep an object first.")
         return kept
 
-    def _take_saved(self, kept: KeptLabels, array: Any, saved: SavedLabels) -> None:
+    def _take_saved(
+        self, kept: KeptLabels, array: Any, since: list[Change], saved: SavedLabels
+    ) -> None:
+        kept.forget(since)
         if not kept.shows(array):
             self._say(f"The labels lie in {saved.path} now; their layer is gone, or shows others.")
             return
-        kept.move(saved)
+        kept.move(saved, since)
         self._transcript.add(self._call("save_labels", str(saved.path), about=LABELS))
         self.layers_changed.emit()
         self._say(f"The labels lie in {saved.path} now; each object kept is written there at once.")
@@ -151,22 +155,30 @@ class Filing(Recovering):
         if self._source.layer is not image_layer:
             return
         layer = labels_on_disk(saved, image_layer)
-        self._target.adopt(layer, saved).came_by = OPENED.format(str(saved.path))
+        kept = self._target.adopt(layer, saved)
+        kept.came_by = OPENED.format(str(saved.path))
+        self._names.labels(kept, image_layer)  # another may be chosen when it is first spoken of
         insert_above(self.viewer, image_layer, layer)
         self._set_labels(layer)
         self.objects_changed.emit(None)
         self._say(f"Opened {len(saved.objects.table):,} objects from {saved.path.name}.")
 
-    def _take_wider(self, kept: KeptLabels, array: Any, wider: SavedLabels | list[Any]) -> None:
+    def _take_wider(
+        self,
+        kept: KeptLabels,
+        array: Any,
+        since: list[Change],
+        wider: SavedLabels | list[Any],
+    ) -> None:
         try:
             if kept.shows(array):
-                kept.widen(wider)
+                kept.widen(wider, since)
                 self._transcript.add(self._call("widen_labels", about=LABELS))
                 self._say(f"'{kept.layer.name}' is {kept.shown.dtype} now.")
             else:
                 self._say("The labels are others by now, and stay as they are.")
         finally:
-            kept.forget()
+            kept.forget(since)
 
 
 def _iter_opened(path: Path, image: Image) -> Iterator[str | SavedLabels]:

@@ -87,7 +87,7 @@ class KeptLabels:
         self.is_made_here = self.is_changed = self.is_closed = False
         self._is_reading = False
         self._reading: Reading | None = None
-        self._followed: list[Change] | None = None
+        self._followed: list[list[Change]] = []
         self._unnoted: list[PackedChange] = []
         self._unread: list[Edit] = []
         self._ended: dict[Key, ObjectRecord] = {}
@@ -115,8 +115,8 @@ class KeptLabels:
         with self.layer.events.paint.blocker(self._on_paint):
             done = self._objects.apply(change, self.shown)
         self.is_changed = True
-        if self._followed is not None:
-            self._followed.append(done)
+        for since in self._followed:
+            since.append(done)
         if self._objects.journal is None and not self.is_on_disk:
             self._unnoted.append(done.packed())
         return done
@@ -162,26 +162,25 @@ class KeptLabels:
         """Whether the layer is still there and shows this array."""
         return not self.is_closed and self.shown.array is array
 
-    def follow(self) -> None:
-        """Remember all changes from now on, as somebody copies the labels."""
-        if self._followed is None:
-            self._followed = []
+    def follow(self) -> list[Change]:
+        """Return a list that gets all changes from now on, as somebody copies the labels."""
+        since: list[Change] = []
+        self._followed.append(since)
+        return since
 
-    def forget(self) -> None:
+    def forget(self, since: list[Change]) -> None:
         """End following."""
-        self._followed = None
+        self._followed = [each for each in self._followed if each is not since]
 
-    def move(self, saved: SavedLabels) -> None:
+    def move(self, saved: SavedLabels, since: list[Change]) -> None:
         """Go on with a copy on disk; what has been changed since it was begun is done there too."""
-        for change in self._followed or ():
+        for change in since:
             saved.objects.apply(change, saved.pyramid)
-        self.forget()
         self._end_journal()
         self._replace(list(saved.pyramid.levels), saved)
 
-    def widen(self, wider: SavedLabels | list[Any]) -> None:
+    def widen(self, wider: SavedLabels | list[Any], painted: list[Change]) -> None:
         """Go on with arrays of a wider type; what has been painted meanwhile is painted there."""
-        painted = self._followed or ()
         if isinstance(wider, list):
             whole = Levels(wider)
             for edit in (change.edit for change in painted if change.edit):
@@ -298,8 +297,8 @@ class KeptLabels:
     def _note(self, done: Change) -> None:
         """Remember a change that has been made already, where others are noted."""
         self.is_changed = True
-        if self._followed is not None:
-            self._followed.append(done)
+        for since in self._followed:
+            since.append(done)
         journal = self._objects.journal
         if journal is not None and self.is_on_disk:
             if done.drop or done.put:  # the pixels are on disk already

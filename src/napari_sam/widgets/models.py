@@ -261,6 +261,7 @@ class ModelsWidget(Tab):
             self._progress.setValue(1000 * job.done // job.total)
 
     def _on_answered(self, job: Job, said: Said) -> None:
+        self._damaged.discard(job.name)
         self._end(said.text)
         if said.new:
             self._list.choose(said.new)

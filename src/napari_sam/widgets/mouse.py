@@ -187,6 +187,8 @@ class Mouse:
         if session.image is None:
             return
         self._hand.wake_keys()
+        self._late.stop()
+        self._click_late()  # the click before was a single one
         spot = self._as_seen(Spot(*to_pixel(viewer, session.image, event.position)))
         session.in_turn(partial(self._click_at, spot, positive))
 

@@ -42,6 +42,7 @@ class Ordering(Choices):
         self._transcript = Transcript()
         self.held_up: list[Callable[[], Any]] = []
         self._once_answered: Callable[[], Any] | None = None
+        self.n_onlookers = 0  # who listen to `asked`, and answer nothing
         self.status = NO_IMAGE
 
     @property
@@ -52,7 +53,7 @@ class Ordering(Choices):
     @property
     def is_deserted(self) -> bool:
         """Whether nobody is left who answers what has been `asked`."""
-        return not len(self.asked)
+        return len(self.asked) <= self.n_onlookers
 
     @property
     def next_draft(self) -> Draft:

@@ -16,6 +16,9 @@ from napari_sam.widgets.recipe import call_text
 
 Plane: TypeAlias = tuple[int, ...]
 
+MOST_PX = 2048**2
+"""Strokes that lie within so many pixels are told together; a single one may be larger."""
+
 
 @dataclass(frozen=True)
 class Painted:
@@ -73,7 +76,27 @@ def iter_paint_calls(strokes: Iterable[Painted], layer: str | None) -> Iterator[
     layer : str or None
         The labels as an expression; None: those of the session.
     """
-    strokes = list(strokes)
+    for near in _iter_near(strokes):
+        yield from _iter_calls(near, layer)
+
+
+def _iter_near(strokes: Iterable[Painted]) -> Iterator[list[Painted]]:
+    """Yield strokes in their order, as many at a time as lie close together."""
+    near, low, high = list[Painted](), np.zeros(2, int), np.zeros(2, int)
+    for stroke in strokes:
+        edit = stroke.edit.unpack()
+        start = np.array(_corner(edit))
+        end = start + edit.changed.shape
+        if near and np.prod(np.maximum(high, end) - np.minimum(low, start)) > MOST_PX:
+            yield near
+            near = []
+        low, high = (np.minimum(low, start), np.maximum(high, end)) if near else (start, end)
+        near.append(stroke)
+    if near:
+        yield near
+
+
+def _iter_calls(strokes: list[Painted], layer: str | None) -> Iterator[str]:
     corner, before, after, is_painted = _composed([stroke.edit.unpack() for stroke in strokes])
     if not any(stroke.is_firm for stroke in strokes):
         is_painted &= before != after

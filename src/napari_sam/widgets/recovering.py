@@ -137,6 +137,7 @@ class Recovering(Arranging):
         if is_new:
             kept.ids.set_highest(recovery.highest)
             kept.came_by = RECOVERED
+            self._names.labels(kept, image_layer)
             insert_above(self.viewer, image_layer, labels)
         else:
             labels.refresh(extent=False, highlight=False)
@@ -154,6 +155,8 @@ class Recovering(Arranging):
             base.editable = was_editable
         recovery.release()
         self._identified = None  # so that it is looked for again
+        if not self.is_deserted:
+            self.prepare()
 
     def _take_identity(self, found: tuple[Image, str, Recovery | None]) -> None:
         image, identity, recovery = found

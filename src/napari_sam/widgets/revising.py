@@ -100,6 +100,8 @@ class Revising(Filing):
         On several planes, as one step, if `near` is a mapping from planes.
         """
         places = self._places(near, plane)
+        if not places:
+            raise ValueError(f"There is nothing left of object {label}.")
         if self._is_put_off(partial(self.delete, label, near=places), wait=False):
             return
         masks = {on: self._target.find(label, on, place) for on, place in places.items()}
