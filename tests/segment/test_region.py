@@ -28,6 +28,7 @@ def test_a_box_is_half_open() -> None:
     [
         ("all", r"The region is 'all'; expected a box"),
         ([(1, 2, 3), (1, 2)], r"The region is \[\(1, 2, 3\), \(1, 2\)\]; expected a box"),
+        ((30, 40, 10, 50), r"with its smaller row and column first"),
         ((70, 90, 80, 99), r"x1\) = \(70.0, 90.0, 80.0, 99.0\) lies outside the image of 60 rows"),
     ],
 )

@@ -297,3 +297,13 @@ def test_napari_s_own_wheel_comes_back_with_the_dock_s_end(window, open_dock, ha
     dock.destroyOnClose()  # what its ✕ does
     hand.wheel((100, 120), 1, ALT)
     assert window.layers.selection.active is not window.layers["cells"]
+
+
+def test_an_object_of_fewer_clicks_than_the_draft_has_is_opened(session):
+    session.click(100, 120)
+    session.click(20, 20, positive=False)
+    session.commit()
+    session.scribble([(60, 60), (60, 160)])
+    assert len(session.draft.prompts.points) > 2
+    session.reopen(1)
+    assert session.draft.prompts.labels.tolist() == [1, 0]

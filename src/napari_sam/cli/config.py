@@ -98,9 +98,9 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 
 def _unknown(path: Path, key: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(key.replace("-", "_"), names, n=1, cutoff=0)
-    nearest = near[0].replace("_", "-")
-    return f"{path} has {key!r}, and there is no such option; the nearest is {nearest!r}."
+    near = difflib.get_close_matches(key.replace("-", "_"), names, n=1)
+    hint = f"; the nearest is {near[0].replace('_', '-')!r}" if near else ""
+    return f"{path} has {key!r}, and there is no such option{hint}."
 
 
 def _as_text(value: Any) -> list[str]:

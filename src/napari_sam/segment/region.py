@@ -45,6 +45,11 @@ class Region:
         except (TypeError, ValueError):  # no numbers, or rows of different lengths
             given = np.zeros(0)
         is_box = given.shape == (4,)
+        if is_box and (given[:2] >= given[2:]).any():
+            raise ValueError(
+                f"The region is {region!r}; expected a box (y0, x0, y1, x1) with its smaller "
+                "row and column first."
+            )
         if is_box:
             y0, x0, y1, x1 = (given - 0.5).tolist()
             given = np.array([(y0, x0), (y0, x1), (y1, x1), (y1, x0)])

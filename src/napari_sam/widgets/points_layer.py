@@ -88,6 +88,7 @@ class PointsLayer:
         with drawn_once(self.layer):
             place(self.layer, placement(image_layer))
             self.layer.data = np.hstack([planes, points])
+        with drawn_once(self.layer):  # colors are drawn at once, which needs the new data sliced
             if len(points):
                 self.layer.features = {"label": names}
                 colors = [POSITIVE_COLOR if sign else NEGATIVE_COLOR for sign in signs]
