@@ -40,4 +40,4 @@ def test_in_workers_of_dask_too(environment: dict[str, str]) -> None:
         check=True,
     )
     pages = (16 << 20) // 4096
-    assert int(done.stdout) < pages, "all of them anew would be 20 times as many"
+    assert int(done.stdout) < 10 * pages, "all of them anew would be 20 times as many"
