@@ -88,14 +88,14 @@ class PointsLayer:
         with drawn_once(self.layer):
             place(self.layer, placement(image_layer))
             self.layer.data = np.hstack([planes, points])
-        with drawn_once(self.layer):  # colors are drawn at once, which needs the new data sliced
-            if len(points):
+            self.layer.editable = False  # new data allow it again
+        if len(points):
+            with drawn_once(self.layer):  # colors are drawn at once: the new data must be sliced
                 self.layer.features = {"label": names}
                 colors = [POSITIVE_COLOR if sign else NEGATIVE_COLOR for sign in signs]
                 self.layer.size = _size(image_layer)
                 self.layer.face_color = colors
                 self.layer.symbol = ["disc" if sign else "x" for sign in signs]
-            self.layer.editable = False  # new data allow it again
 
 
 def _size(image_layer: ImageLayer) -> float:
