@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_sam.widgets.session import session
+from napari_sam.widgets.session import session as session_of
 
 from .disc_model import DiscModel
 
@@ -29,7 +29,7 @@ def viewer():
 @pytest.fixture
 def make_session(model):
     def make(viewer):
-        made = session(viewer)
+        made = session_of(viewer)
         made.model = model
         return made
 
@@ -42,7 +42,7 @@ def window(make_napari_viewer, picture, model, qtbot):
     viewer = make_napari_viewer(show=True)
     viewer.window.resize(1200, 700)
     viewer.add_image(picture, name="cells")
-    session(viewer).model = model
+    session_of(viewer).model = model
     qtbot.wait(50)
     viewer.reset_view()
     qtbot.wait(50)
@@ -77,3 +77,12 @@ def hand(window):
 def state(tmp_path, monkeypatch):
     """Journals of labels in memory lie here, and no test finds those of another."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def session(viewer, make_session, picture):
+    """Return a session on a picture of discs."""
+    viewer.add_image(picture, name="cells")
+    session = make_session(viewer)
+    session.adopt_image()
+    return session

@@ -26,14 +26,6 @@ def picture():
 
 
 @pytest.fixture
-def session(viewer, make_session, picture):
-    viewer.add_image(picture, name="cells")
-    session = make_session(viewer)
-    session.adopt_image()
-    return session
-
-
-@pytest.fixture
 def lanes(session, qtbot):
     lanes = Lanes(session)
     lanes.join("a dock")

@@ -10,14 +10,6 @@ from napari_sam.widgets.encoding_settings import EncodingSettings
 from napari_sam.widgets.predictor import lazy_model
 
 
-@pytest.fixture
-def session(viewer, make_session, picture):
-    viewer.add_image(picture, name="cells")
-    session = make_session(viewer)
-    session.adopt_image()
-    return session
-
-
 def embeddings(session):
     return session.predictor.embeddings
 

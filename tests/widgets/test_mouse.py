@@ -68,14 +68,6 @@ class Canvas:
 
 
 @pytest.fixture
-def session(viewer, make_session, picture):
-    viewer.add_image(picture, name="cells")
-    session = make_session(viewer)
-    session.adopt_image()
-    return session
-
-
-@pytest.fixture
 def drawn(session, qapp):
     drawn = scene(session.viewer)
     mouse = Mouse(drawn)

@@ -34,14 +34,6 @@ PATIENCE_MS = 30_000  # a busy machine is no failure
 
 
 @pytest.fixture
-def session(viewer, make_session, picture):
-    viewer.add_image(picture, name="cells")
-    session = make_session(viewer)
-    session.adopt_image()
-    return session
-
-
-@pytest.fixture
 def dock(session, qtbot):
     """The dock; commands of the session wait for the model, so that nothing has to here."""
     widget = SegmentWidget(session.viewer)
