@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_sam.cli import embed, evaluate, models, segment
+from napari_sam.cli.wording import with_options
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 app.add_typer(models.app, name="models")
@@ -33,6 +34,9 @@ def train(
     from napari_sam.train.trainer import SAVE_EVERY, Trainer
 
     trainer = Trainer(read_folder(images), run, device=device)
+    if trainer.rank > 0:  # the first of several processes tells, and writes the weights
+        trainer.run()
+        return
     typer.echo(
         f"step {trainer.step} of {trainer.total_steps}; every {SAVE_EVERY} steps it is saved, and "
         f"gets a line in {run / 'log.csv'}"
@@ -53,4 +57,4 @@ def main() -> None:
     try:
         app()
     except (OSError, ValueError) as error:
-        raise SystemExit(f"napari-sam: {error}") from error
+        raise SystemExit(f"napari-sam: {with_options(error)}") from error

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from napari_sam.model.nano import Nano
@@ -17,7 +18,9 @@ from napari_sam.train.crops import Crops, batch_keys
 from napari_sam.train.interact import Batch, graded_round
 from napari_sam.train.log import Log
 from napari_sam.train.losses import instance_loss
+from napari_sam.train.muon import make_optimizers
 from napari_sam.train.planes import LabeledPlane
+from napari_sam.train.processes import average_over_processes, join_processes
 from napari_sam.train.schedule import STAGES, Stage
 
 SAVE_EVERY = 100
@@ -28,10 +31,11 @@ SAVE_SECONDS = 180.0
 
 
 class Trainer:
-    """Weights, their moving average, the optimizer and the step reached.
+    """Weights, their moving average, the optimizers and the step reached.
 
     A run that is interrupted and one that is not give the same weights: crops, prompts and dropped
-    masks of a step depend on nothing but the seed and the step.
+    masks of a step depend on nothing but the seed and the step. Processes that are started together
+    by ``torchrun`` share the crops of each step, and all have the same weights.
 
     Parameters
     ----------
@@ -44,6 +48,8 @@ class Trainer:
     seed : int
     n_workers : int
         Processes that prepare crops.
+    make_optimizers : callable
+        Returns what changes the parameters of the network.
     """
 
     AVERAGE_OVER = 500
@@ -57,6 +63,7 @@ class Trainer:
         device: str = "cpu",
         seed: int = 0,
         n_workers: int = 1,
+        make_optimizers: Callable[[nn.Module], Sequence[Optimizer]] = make_optimizers,
     ) -> None:
         torch.manual_seed(seed)
         self.sources, self.stages, self.device, self.seed = sources, stages, device, seed
@@ -65,16 +72,11 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.net = Nano().to(device)
         self.average = copy.deepcopy(self.net).requires_grad_(False)
-        decayed = [p for p in self.net.parameters() if p.ndim > 1]
-        others = [p for p in self.net.parameters() if p.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}],
-            betas=(0.9, 0.98),
-            fused=True,
-        )
+        self.optimizers = make_optimizers(self.net)
+        self.rank, self.n_processes = join_processes()
         self.step = 0
         recent = self._load() if self.checkpoint.exists() else []
-        self.log = Log(self.folder / "log.csv", self.step, recent)
+        self.log = Log(self.folder / "log.csv", self.step, recent) if self.rank == 0 else None
 
     @property
     def checkpoint(self) -> Path:
@@ -90,7 +92,8 @@ class Trainer:
         state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, known in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(known)
         self.step = state["step"]
         return state["recent"]
 
@@ -99,9 +102,9 @@ class Trainer:
         state = {
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "step": self.step,
-            "recent": self.log.recent,
+            "recent": self.log.recent if self.log else [],
         }
         partial = self.checkpoint.with_suffix(".partial")
         torch.save(state, partial)
@@ -118,7 +121,10 @@ class Trainer:
         )
         return DataLoader(
             crops,
-            batch_sampler=list(batch_keys(self.step, last_step, stage.n_crops)),
+            batch_sampler=[
+                keys[self.rank :: self.n_processes]
+                for keys in batch_keys(self.step, last_step, stage.n_crops)
+            ],
             num_workers=self.n_workers,
             prefetch_factor=4 if self.n_workers else None,
         )
@@ -135,18 +141,22 @@ class Trainer:
         return loss, figures
 
     def update(self, batch: Batch, stage: Stage, steps_in_stage: int) -> dict[str, float]:
-        """Take one step of the optimizer."""
+        """Take one step of the optimizers."""
         torch.manual_seed(hash((self.seed, self.step)))
         batch = {key: value.to(self.device) for key, value in batch.items()}
-        for group in self.optimizer.param_groups:
-            group["lr"] = stage.learning_rate(steps_in_stage)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = stage.learning_rate(steps_in_stage)
         # cached casts of weights that a round without gradients has made would have none later
         with torch.autocast(self.device.split(":")[0], torch.bfloat16, cache_enabled=False):
             loss, figures = self.losses(batch, is_prompted=stage.n_objects > 0)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.net.zero_grad(set_to_none=True)
         loss.backward()
+        if self.n_processes > 1:
+            average_over_processes(self.net)
         clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.step += 1
         self._average()
         return {"loss": loss.item(), **figures}
@@ -169,7 +179,10 @@ class Trainer:
                 continue
             self.net.train()
             for batch in self._batches(stage, end):
-                self.log.add(self.update(batch, stage, self.step - (end - stage.steps)))
+                figures = self.update(batch, stage, self.step - (end - stage.steps))
+                if self.log is None:  # the first process tells, and saves
+                    continue
+                self.log.add(figures)
                 is_line = self.step % save_every == 0 or self.step == end
                 if is_line:
                     self.log.write(self.step, time.monotonic() - started)
