@@ -53,8 +53,19 @@ def test_some_planes_at_a_coarser_step(image):
 
 def test_a_forecast_alone(image):
     result = embed(image, "--forecast")
-    assert result.output.startswith(f"{N_TILES - 1} of {N_TILES} tiles to compute")
+    assert result.output.startswith(f"{N_TILES} of {N_TILES} tiles to compute")
     assert len(result.output.splitlines()) == 1
+    assert not image.with_name("store").exists()
+    embed(image, "--planes", "0")
+    assert embed(image, "--forecast").output.startswith(f"{N_TILES // 2 - 1} of {N_TILES} tiles")
+    with pytest.raises(FileNotFoundError, match="There is no folder"):
+        embed(image, "--forecast", "--store", str(image.with_name("none") / "store"))
+
+
+def test_one_tile_alone(image):
+    one = ["--step", "8", "--planes", "0"]
+    assert embed(image, *one, "--forecast").output.startswith("1 of 1 tiles to compute: about ")
+    assert embed(image, *one).output == "All tiles are stored.\n"
     assert n_stored(image) == 1
 
 

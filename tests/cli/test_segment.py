@@ -76,9 +76,11 @@ def test_a_summary_for_programs(discs: NDArray[np.uint8]) -> None:
     )
     assert found["parameters"]["settings"]["find"]["mode"] == found["options"]["mode"] == "seeds"
     assert found["parameters"]["package"]
-    assert found["seconds"] > 0
+    assert (found["seconds"] > 0, found["was_finished"]) == (True, False)
     assert empty["n_objects"] == 0
-    assert "No object was found" in empty["warnings"][0]
+    constant, nothing = empty["warnings"]
+    assert "the image is constant" in constant
+    assert "No object was found" in nothing
     assert "is no zarr, TIFF or npy file" in failed["error"]
     assert failed["error"] in result.stderr
 
@@ -126,6 +128,16 @@ def test_a_dry_run_writes_nothing(discs: NDArray[np.uint8]) -> None:
     assert summary["forecast"]["n_tiles"] == 12
 
 
+def test_what_is_odd_about_an_image_is_told(discs: NDArray[np.uint8]) -> None:
+    pixels = discs.astype(np.float32)
+    pixels[0, :50] = np.nan
+    np.save("odd.npy", pixels)
+    result = run("odd.npy", "-o", "a.zarr", "--json")
+    (sentence,) = json.loads(result.stdout)["images"][0]["warnings"]
+    assert re.match(r"odd.npy: .* % of the sampled pixels are NaN or infinite", sentence)
+    assert sentence in result.stderr
+
+
 # What is there already
 
 
@@ -138,13 +150,16 @@ def test_what_is_there_is_left_replaced_or_refused(discs: NDArray[np.uint8]) -> 
     again = command()
     assert again.exit_code == 0
     assert "cells.csv is there, and stays as it is" in again.stderr
+    assert again.stdout == "discs.npy: finished before, with 4 objects; see cells.zarr, cells.csv\n"
     assert command("--resume").exit_code == 0
+    assert command("--dry-run").stdout == again.stdout
     refused = command("--refuse")
     assert refused.exit_code == 1
     assert "cells.csv exists" in refused.stderr
     other = command("--min-area", 200)
     assert other.exit_code == 1
     assert "the setting find.min_area (found 1, expected 200)" in other.stderr
+    assert command("--min-area", 200, "--dry-run").stderr == other.stderr
     assert before == {name: os.stat(name).st_mtime_ns for name in before}
     assert command("--min-area", 200, "--replace").exit_code == 0
     assert labels("cells.zarr").max() == 3
@@ -232,10 +247,10 @@ def test_options_are_saved(discs: NDArray[np.uint8]) -> None:
         "link": False,
         "region": "0,0,150,180",
         "export": [".csv"],
-        "dry-run": True,
     }
-    assert run("--config", "run.toml", "-o", "b.zarr").exit_code == 0
-    assert not Path("b.zarr").exists()
+    assert not Path("a.zarr").exists()
+    assert run("--config", "run.toml").exit_code == 0
+    assert labels("a.zarr").max() == 3, "not dry again"
 
 
 def test_every_setting_has_an_option_that_tells_its_default() -> None:

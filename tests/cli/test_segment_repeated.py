@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import zarr
 from numpy.typing import NDArray
 from skimage import data
@@ -60,6 +61,29 @@ def test_the_same_labels_from_the_record_alone(
     assert np.array_equal(labels("a.zarr"), labels("b.zarr"))
 
 
+def test_another_way_to_find_has_thresholds_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of labels made in another way are forgotten, and what else does not go with it."""
+    monkeypatch.chdir(tmp_path)
+    np.save("coins.npy", data.coins()[:80, :100])
+    options = ["--device", "cpu", "--store", "tiles", "--min-area", 30, "--step", 1]
+    assert run("coins.npy", "-o", "a.zarr", *options).exit_code == 0
+    few = ["--points-per-side", 4]
+    assert run("--config", "a.zarr", "-o", "b.zarr", "--exact", *few).exit_code == 0
+    assert run("--config", "b.zarr", "-o", "c.zarr", "--step", 2).exit_code == 0
+    seeds, exact, grid = (
+        dict(zarr.open_group(out).attrs["napari_sam_command"])
+        for out in ("a.zarr", "b.zarr", "c.zarr")
+    )
+    nano = load_model("nano", device="cpu")
+    assert (seeds["mode"], seeds["pred-iou"], seeds["step"]) == ("seeds", 0, 1)
+    assert (exact["mode"], exact["exact"], exact["min-area"]) == ("grid", True, 30)
+    assert (exact["pred-iou"], exact["stability"]) == (nano.accepted_iou, nano.accepted_stability)
+    assert not {"step", "store"} & set(exact)
+    assert (grid["mode"], grid["exact"], grid["step"]) == ("grid", False, 2)
+
+
 def test_labels_of_other_makers_are_no_options(discs: NDArray[np.uint8]) -> None:
     assert run("discs.npy", "-o", "a.zarr").exit_code == 0
     del zarr.open_group("a.zarr").attrs["napari_sam_command"]
@@ -83,7 +107,7 @@ def test_a_dry_run_counts_what_is_stored(
     assert foretold(*part)["n_stored"] == foretold(*part)["n_tiles"]
     assert foretold(*part)["store_bytes"] == 0 < foretold()["store_bytes"]
     said = run("discs.npy", "-o", "a.zarr", "--store", "tiles", "--dry-run").stdout
-    assert re.search(r"12 tiles, \d of them in the store: about .* MB in the store, and", said)
+    assert re.search(r"12 tiles, \d of them in the store: about .* in the store, and", said)
     find_tile, seconds = forecast._find, iter([9.0, 10.0, 1.0])  # the last one without encoding
     with monkeypatch.context() as patched:
         patched.setattr(forecast, "_find", lambda *tile: (find_tile(*tile)[0], next(seconds)))
@@ -92,6 +116,22 @@ def test_a_dry_run_counts_what_is_stored(
     np.save("discs.npy", 255 - discs)
     other = run("discs.npy", "-o", "a.zarr", "--store", "tiles", "--dry-run")
     assert (other.exit_code, "was made for something else" in other.stderr) == (1, True)
+
+
+def test_one_of_several_images_of_a_file(discs: NDArray[np.uint8]) -> None:
+    with tifffile.TiffWriter("several.ome.tif") as file:
+        file.write(np.zeros((64, 64), np.uint8))
+        file.write(discs)
+    first = run("several.ome.tif", "-o", "0.zarr")
+    assert "of 2 images in the file, --series 0 is read" in first.stderr
+    assert labels("0.zarr").shape == (64, 64)
+    chosen = run("several.ome.tif", "-o", "1.zarr", "--series", 1)
+    assert "images in the file" not in chosen.stderr
+    assert blobs.is_same(labels("1.zarr"), blobs.whole(discs))
+    assert run("--config", "1.zarr", "-o", "again.zarr").exit_code == 0
+    assert np.array_equal(labels("again.zarr"), labels("1.zarr"))
+    beyond = run("several.ome.tif", "-o", "2.zarr", "--series", 2)
+    assert "several.ome.tif holds 2 images, and no --series 2" in beyond.stderr
 
 
 FACTORS = [(1, 1), (2, 3), (4, 3)]

@@ -30,21 +30,20 @@ def test_the_forecast_is_what_the_run_takes(tmp_path: Path, dtype: StoredType) -
         return sum(file.stat().st_size for file in store.path.rglob("c.*"))
 
     before = size_on_disk()
-    ahead = forecast(store, [1, (2,)], [1], features=FEATURES, seconds_per_tile=0.5)
+    missing = list(store.iter_missing([1, (2,)], 1))
+    how = {"features": FEATURES, "dtype": dtype, "seconds_per_tile": 0.5}
+    ahead = forecast(12, len(missing), store.path, **how)
     assert (ahead.n_tiles, ahead.n_missing, ahead.seconds) == (12, 11, 5.5)
-    missing = list(store.iter_missing([1, 2], 1))
-    assert len(missing) == ahead.n_missing
     for window in missing:
         store.put(window, FEATURES)
     assert size_on_disk() - before == ahead.nbytes
-    after = forecast(store, [1, 2], [1], features=FEATURES, seconds_per_tile=0.5)
-    assert after.nbytes == 0 and str(after) == "All 12 tiles are stored."
+    after = forecast(12, store.count_missing([1, 2], 1), store.path, **how)
+    assert after.nbytes == 0 and str(after) == "All tiles are stored."
 
 
-def test_steps_add_up(tmp_path: Path) -> None:
-    store = EmbeddingStore(tmp_path / "store", KEY)
-    ahead = forecast(store, range(4), [1, 2, 4], features=FEATURES, seconds_per_tile=1)
-    assert ahead.n_tiles == ahead.n_missing == 4 * (6 + 2 + 1)
+def test_the_store_need_not_exist(tmp_path: Path) -> None:
+    how = {"features": FEATURES, "dtype": "float16", "seconds_per_tile": 1}
+    assert forecast(1, 1, tmp_path / "not" / "there", **how).free_bytes > 0
 
 
 def test_the_forecast_is_a_sentence() -> None:
@@ -57,3 +56,4 @@ def test_the_forecast_is_a_sentence() -> None:
     assert not large.fits
     assert str(large).endswith("about 4.63 days, 3 TB on disk (75 GB free: not enough).")
     assert "about 0.5 s, 2.1 MB on disk" in str(replace(ahead, seconds=0.5, nbytes=2_100_000))
+    assert "5.12 kB on disk" in str(replace(ahead, nbytes=5_120))

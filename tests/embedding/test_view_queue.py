@@ -203,7 +203,7 @@ def test_a_job_that_memory_cannot_hold_is_refused(start: Any) -> None:
     queue, heard = start(embeddings, budget=5)
     queue.compute()
     heard.wait(lambda h: bool(h.states[-1].error))
-    assert "memory is kept for 0.00512 MB" in heard.states[-1].error
+    assert "memory is kept for 5.12 kB" in heard.states[-1].error
     assert "choose a store" in heard.states[-1].error
     assert len(embeddings.model.begun) <= 1, "the first one tells the size"
     queue.compute(region=(0, 0, 50, 50))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import inspect
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from napari_sam.model.sam import (
     build_sam,
 )
 from napari_sam.segment.generate_masks import generate_masks
+from napari_sam.segment.generator_settings import GeneratorSettings
 
 from ..model import reference_standins
 from ..model.comparison import calibrate, load, spread
@@ -252,13 +254,24 @@ def test_nothing_found_is_an_empty_list(similar: Pair) -> None:
         assert generate_masks(similar.model, image, **settings) == []
 
 
+def test_thresholds_are_the_official_ones_of_sam_and_those_that_suit_other_models(
+    similar: Pair,
+) -> None:
+    official = inspect.signature(similar.generator).parameters
+    settings, nano = GeneratorSettings(), load_model("nano", device="cpu")
+    assert settings.accepted_iou(similar.model) == official["pred_iou_thresh"].default
+    assert settings.accepted_stability(similar.model) == official["stability_score_thresh"].default
+    assert settings.accepted_iou(nano) == nano.accepted_iou < 0.88
+    assert settings.accepted_stability(nano) == nano.accepted_stability < 0.95
+    assert GeneratorSettings(pred_iou_thresh=0).accepted_iou(nano) == 0
+
+
 def test_the_built_in_model_finds_a_disk() -> None:
     y, x = np.mgrid[:400, :500]
     disk = np.hypot(y - 195, x - 245) < 45
     image = np.where(disk, 200, 30).astype(np.uint8)
     model = load_model("nano", device="cpu")
-    settings = {"pred_iou_thresh": 0.5, "stability_score_thresh": 0.6}
-    found = generate_masks(model, image, points_per_side=5, **settings)
+    found = generate_masks(model, image, points_per_side=5)
     masks = [one["segmentation"] for one in found]
     assert max((disk & mask).sum() / (disk | mask).sum() for mask in masks) > 0.8
 

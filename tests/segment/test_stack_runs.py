@@ -233,7 +233,7 @@ def test_what_is_there_is_not_overwritten(pixels: NDArray[np.uint8], tmp_path: P
             with pytest.raises(ValueError, match="would lie upon the image itself"):
                 segment_stack(embeddings, tmp_path / out, existing=existing)
     create_labels(tmp_path / "mine.zarr", (10, 10))
-    with pytest.raises(FileExistsError, match="is no output of segment_stack"):
+    with pytest.raises(FileExistsError, match="is no output of automatic segmentation"):
         segment_stack(embeddings, tmp_path / "mine.zarr", existing="replace")
     with pytest.raises(FileNotFoundError, match=r"There is no folder .*nowhere"):
         segment_stack(embeddings, tmp_path / "nowhere/labels.zarr")

@@ -17,6 +17,19 @@ ATTRIBUTE = "napari_sam_command"
 NOT_KEPT = ("config", "save_config")
 """Options that no file holds."""
 
+NOT_SAVED = (*NOT_KEPT, "dry_run", "json")
+"""Those, and what is only about one call."""
+
+REPLACES = {
+    "model": ("checkpoint", "pred_iou", "stability"),
+    "checkpoint": ("model", "pred_iou", "stability"),
+    "mode": ("exact", "pred_iou", "stability"),
+    "exact": ("mode", "step", "store", "pred_iou", "stability"),
+    "step": ("exact",),
+}
+"""Another one than that of the labels → which options of theirs it cannot or should not go with:
+thresholds, for example, are those that suited their model and mode."""
+
 
 def use_config(context: typer.Context, path: Path | None) -> Path | None:
     """Take the defaults of all options from a file: the callback of an eager option.
@@ -38,6 +51,23 @@ def use_config(context: typer.Context, path: Path | None) -> Path | None:
             defaults[name] = _as_text(value) if takes_many else ",".join(_as_text(value))
         context.default_map = defaults
     return path
+
+
+def drop_replaced(context: typer.Context) -> None:
+    """Forget options of labels that do not go with those on the command line, see `REPLACES`.
+
+    Those of a TOML file stay: somebody wrote them.
+    """
+    path, found = context.params["config"], context.default_map or {}
+    if path is None or not Path(path).is_dir():
+        return
+    for name, replaced in REPLACES.items():
+        is_other = str(context.params[name]) != found.get(name)
+        if is_other and _source(context, name) == "COMMANDLINE":
+            for one in replaced:
+                if _source(context, one) == "DEFAULT_MAP":
+                    context.params[one] = found[one] = None
+    context.default_map = {name: value for name, value in found.items() if value is not None}
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -71,7 +101,17 @@ def _read_labels(path: Path) -> dict[str, Any]:
 
 
 def write_config(path: Path, options: Mapping[str, Any]) -> None:
-    """Write options into a TOML file."""
+    """Write options into a TOML file.
+
+    Raises
+    ------
+    typer.BadParameter
+        If the path is not that of one, as that of an image.
+    """
+    if path.suffix != ".toml" or not path.absolute().parent.is_dir():
+        raise typer.BadParameter(
+            f"--save-config {path}: expected a name that ends in .toml, in a folder that is there."
+        )
     path.write_text("".join(toml_lines(options)), encoding="utf-8")
 
 
@@ -87,14 +127,19 @@ def given_options(context: typer.Context) -> dict[str, Any]:
     given |= {
         name: str(value) if isinstance(value, Path) else value
         for name, value in context.params.items()
-        if name not in NOT_KEPT and _is_given(context, name)
+        if _is_given(context, name)
     }
-    return {name.replace("_", "-"): value for name, value in given.items()}
+    return {n.replace("_", "-"): value for n, value in given.items() if n not in NOT_SAVED}
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
+    is_there = context.params[name] is not None
+    return is_there and _source(context, name) in ("COMMANDLINE", "DEFAULT_MAP")
+
+
+def _source(context: typer.Context, name: str) -> str | None:
     source = context.get_parameter_source(name)
-    return source is not None and source.name in ("COMMANDLINE", "DEFAULT_MAP")
+    return source.name if source else None
 
 
 def _unknown(path: Path, key: str, names: list[str]) -> str:

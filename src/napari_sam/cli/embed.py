@@ -35,6 +35,9 @@ def embed(
         list[float] | None, typer.Option(help="Pixels per sample: 1, 2, 4, …; several may be given")
     ] = None,
     axes: Annotated[str | None, typer.Option(help="Of the image, such as tczyx.")] = None,
+    series: Annotated[
+        int | None, typer.Option(min=0, help="Of a file of several images: which one.")
+    ] = None,
     channel: Annotated[
         list[str] | None, typer.Option(help="Number or name; three are red, green, blue.")
     ] = None,
@@ -48,23 +51,40 @@ def embed(
         str | None, typer.Option(help="Of a dask cluster, such as tcp://10.0.0.1:8786.")
     ] = None,
     forecast: Annotated[
-        bool, typer.Option("--forecast", help="Only tell what it takes, by the first tile.")
+        bool,
+        typer.Option(
+            "--forecast", help="Only tell what it takes, by the first tile; no store is made."
+        ),
     ] = False,
 ) -> None:
     """Encode an image ahead of time, so that every click is answered from disk."""
     from napari_sam.embedding import Embeddings
+    from napari_sam.embedding.store_metadata import check_place, has_store
     from napari_sam.image import open_image
     from napari_sam.model import load_model
 
     try:
-        opened = open_image(image, axes=axes, channels=parse_channels(channel), level=level)
+        opened = open_image(
+            image, axes=axes, series=series, channels=parse_channels(channel), level=level
+        )
     except (ImportError, TypeError) as error:
         raise ValueError(str(error)) from error
     chosen = parse_planes(planes, opened.plane_shape)
+    check_place(store)
     network = load_model(model, checkpoint=checkpoint, device=device)
-    embeddings = Embeddings(opened, network, store=store)
-    with connected(scheduler) as client:
-        fill(embeddings, chosen, step or [embeddings.base_step], client, forecast)
+    is_only_told = forecast and not has_store(store)
+    embeddings = Embeddings(opened, network, store=None if is_only_told else store)
+    steps = step or [embeddings.base_step]
+    try:
+        with connected(scheduler) as client:
+            n_threads = sum(client.nthreads().values()) if client else 1
+            ahead = foretell(embeddings, store, chosen, steps, n_threads)
+            typer.echo(str(ahead or "All tiles are stored."))
+            if ahead and ahead.n_missing and not forecast:
+                fill(embeddings, chosen, steps, client, ahead)
+    except KeyboardInterrupt:
+        typer.echo("Stopped. What is stored stays: the same command goes on from here.", err=True)
+        raise typer.Exit(130) from None
 
 
 def fill(
@@ -72,58 +92,56 @@ def fill(
     planes: list[tuple[int, ...]],
     steps: list[float],
     client: Client | None,
-    only_forecast: bool,
+    ahead: Forecast,
 ) -> None:
-    """Say what it takes, and do it; interrupted, say how to go on."""
+    """Store all tiles."""
     from tqdm import tqdm
 
-    try:
-        ahead = foretell(embeddings, planes, steps, client)
-        typer.echo("All tiles are stored." if ahead is None else str(ahead))
-        if ahead is None or only_forecast:
-            return
-        if not ahead.fits:
-            raise ValueError("The disk is too small: choose fewer planes, or a larger --step.")
-        with (
-            closing(embeddings.iter_compute(planes, steps=steps, client=client)) as run,
-            tqdm(
-                total=ahead.n_tiles,
-                initial=ahead.n_tiles - ahead.n_missing,
-                unit=" tiles",
-                disable=None,  # only in a terminal
-            ) as bar,
-        ):
-            for progress in run:
-                bar.update(progress.n_done - bar.n)
-    except KeyboardInterrupt:
-        typer.echo("Stopped. What is stored stays: the same command goes on from here.", err=True)
-        raise typer.Exit(130) from None
+    if not ahead.fits:
+        raise ValueError("The disk is too small: choose fewer planes, or a larger --step.")
+    with (
+        closing(embeddings.iter_compute(planes, steps=steps, client=client)) as run,
+        tqdm(
+            total=ahead.n_tiles,
+            initial=ahead.n_tiles - ahead.n_missing,
+            unit=" tiles",
+            disable=None,  # only in a terminal
+        ) as bar,
+    ):
+        for progress in run:
+            bar.update(progress.n_done - bar.n)
     typer.echo("All tiles are stored.")
 
 
 def foretell(
     embeddings: Embeddings,
+    path: Path,
     planes: list[tuple[int, ...]],
     steps: list[float],
-    client: Client | None,
+    n_threads: int,
 ) -> Forecast | None:
-    """Compute the first tile here, and tell what the others take; None if none is missing."""
-    from napari_sam.embedding.forecast import forecast
+    """Encode the first tile, and tell what those that are missing take; None if none is.
 
-    started = time.perf_counter()
-    with closing(embeddings.iter_compute(planes, steps=steps)) as run:
-        first = next(run, None)
-    seconds = time.perf_counter() - started
-    features = first and embeddings.store and embeddings.store.get(first.window)
-    if not (features and embeddings.store):
+    It is stored, if there is a store.
+    """
+    from napari_sam.embedding.forecast import forecast
+    from napari_sam.embedding.selection import Selection
+
+    wanted, store = Selection(embeddings, planes, steps), embeddings.store
+    n_missing = wanted.n_tiles - wanted.count_encoded()
+    if (first := next(wanted.iter_missing(), None)) is None:
         return None
-    n_threads = sum(client.nthreads().values()) if client else 1
+    started = time.perf_counter()
+    if store:
+        n_missing -= embeddings.store_tile(first)
+    features = embeddings.features(first)
     return forecast(
-        embeddings.store,
-        planes,
-        steps,
+        wanted.n_tiles,
+        n_missing,
+        path.absolute(),
         features=features,
-        seconds_per_tile=seconds / max(n_threads, 1),
+        dtype=store.dtype if store else "float16",
+        seconds_per_tile=(time.perf_counter() - started) / max(n_threads, 1),
     )
 
 

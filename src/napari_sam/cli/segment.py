@@ -19,6 +19,7 @@ def segment(
     replace: options.Replace = False,
     refuse: options.Refuse = False,
     axes: options.Axes = None,
+    series: options.Series = None,
     channel: options.Channel = None,
     planes: options.Planes = None,
     region: options.Region = None,

@@ -17,6 +17,7 @@ from napari_sam.cli.config import ATTRIBUTE
 from napari_sam.cli.embed import parse_planes
 from napari_sam.cli.images import stem
 from napari_sam.cli.segment_files import check_files, list_files, write_files
+from napari_sam.cli.wording import with_options
 from napari_sam.embedding import Embeddings
 from napari_sam.embedding.disk_errors import explained
 from napari_sam.image import Image, open_image
@@ -26,7 +27,8 @@ from napari_sam.model.base import Model
 from napari_sam.model.computing import backend_of, precision_of
 from napari_sam.segment.forecast import forecast
 from napari_sam.segment.objects import read_objects
-from napari_sam.segment.output import Existing, check_out, read_record
+from napari_sam.segment.output import Existing, check_out, is_complete, read_record
+from napari_sam.segment.record import describe_run
 from napari_sam.segment.settings import SegmentSettings
 from napari_sam.segment.stack import Progress, iter_segment_stack, prepare_run
 
@@ -46,7 +48,7 @@ STAGES = {
 LINK_OPTIONS = {"is_linked": "link", "axis": "link_axis", "overlap": "link_overlap"}
 """Settings of links → their options, where the names differ."""
 
-IMAGE_OPTIONS = ("axes", "channel", "level", "planes", "region")
+IMAGE_OPTIONS = ("axes", "series", "channel", "level", "planes", "region")
 """That the labels depend on too."""
 
 
@@ -62,7 +64,7 @@ class Request:
         How.
     existing : {"resume", "replace", "refuse"}
         What to do with outputs that are there.
-    axes, channels, level : optional
+    axes, series, channels, level : optional
         As `open_image` takes them.
     planes, region : optional
         As `parse_planes` and `iter_segment_stack` take them.
@@ -82,6 +84,7 @@ class Request:
     settings: SegmentSettings
     existing: Existing
     axes: str | None
+    series: int | None
     channels: Any
     level: int
     planes: str | None
@@ -95,7 +98,11 @@ class Request:
     def open(self, image: str) -> Image:
         """Return an image, of which only metadata are read."""
         return open_image(
-            _absolute(image), axes=self.axes, channels=self.channels, level=self.level
+            _absolute(image),
+            axes=self.axes,
+            series=self.series,
+            channels=self.channels,
+            level=self.level,
         )
 
 
@@ -107,8 +114,10 @@ def segment_image(
     files = list_files(out, request.exports, request.pictures)
     check_files(files, out, opened, request.existing)
     planes = parse_planes(request.planes, opened.plane_shape)
+    embeddings = Embeddings(opened, request.model, store=store)
+    was_finished = request.existing == "resume" and out.exists()
     steps = iter_segment_stack(
-        Embeddings(opened, request.model, store=store),
+        embeddings,
         out,
         planes=planes,
         region=request.region,
@@ -120,18 +129,20 @@ def segment_image(
     if request.folder:
         _make_folder(request.folder)
     with _collected_warnings() as told, closing(steps):
+        if note := embeddings.image.note:
+            warnings.warn(f"{image}: {note}.", stacklevel=1)
         _show(steps, stem(image))
         record = read_record(out) or {}
         options = repeating_options(request, image, store, record["settings"])
         _write_options(out, options)
-        objects = read_objects(out)
         plane = planes[len(planes) // 2]
         write_files(files, out, opened, plane, request.existing)
     return {
         "image": image,
         "labels": str(out),
         "files": [str(file) for file in files],
-        "n_objects": len(set(objects["label"].tolist())),
+        "n_objects": _count_objects(out),
+        "was_finished": was_finished,
         "warnings": told,
         "parameters": record,
         "options": options,
@@ -151,15 +162,16 @@ def foretell_image(
     planes = parse_planes(request.planes, opened.plane_shape)
     keep = _open_kept(request.keep)
     run = prepare_run(embeddings, out, planes, request.region, request.settings, keep)
-    ahead = forecast(run, n_workers, store)
-    return {
+    summary = {
         "image": image,
         "labels": str(out),
         "files": [str(file) for file in files],
-        "forecast": asdict(ahead),
-        "sentence": str(ahead),
         "options": repeating_options(request, image, store, run.settings.to_dict()),
     }
+    if request.existing == "resume" and is_complete(out, describe_run(run)):
+        return summary | {"n_objects": _count_objects(out), "was_finished": True}
+    ahead = forecast(run, n_workers, store)
+    return summary | {"forecast": asdict(ahead), "sentence": str(ahead)}
 
 
 def repeating_options(
@@ -191,6 +203,10 @@ def repeating_options(
     link = {LINK_OPTIONS.get(name, name): value for name, value in settings["link"].items()}
     named = settings["find"] | {"join_overlap": settings["join_overlap"]} | link
     return options | {name.replace("_", "-"): value for name, value in named.items()}
+
+
+def _count_objects(labels: Path) -> int:
+    return len(set(read_objects(labels)["label"].tolist()))
 
 
 def _absolute(path: str) -> str:
@@ -229,7 +245,8 @@ def _collected_warnings() -> Iterator[list[str]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         yield told
-    told += dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning)
+    sentences = (with_options(one.message) for one in caught if one.category is UserWarning)
+    told += dict.fromkeys(sentences)
     for sentence in told:
         typer.echo(sentence, err=True)
 

@@ -9,20 +9,23 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 
-from napari_sam.cli.config import given_options, toml_lines, write_config
+from napari_sam.cli.config import drop_replaced, given_options, toml_lines, write_config
 from napari_sam.cli.embed import connected, parse_channels
 from napari_sam.cli.images import find_images, name_outputs, stem
 from napari_sam.cli.segment_image import LINK_OPTIONS, Request, foretell_image, segment_image
+from napari_sam.cli.wording import with_options, with_settings
 from napari_sam.labels.export import FORMATS, check_packages
 from napari_sam.model import load_model
 from napari_sam.segment.output import Existing
 from napari_sam.segment.settings import FindSettings, LinkSettings, SegmentSettings
 
 Summary = dict[str, Any]
+
+S = TypeVar("S", FindSettings, LinkSettings, SegmentSettings)
 
 
 def segment_images(context: typer.Context) -> None:
@@ -35,8 +38,8 @@ def segment_images(context: typer.Context) -> None:
     typer.Exit
         With the exit code, unless it is 0.
     """
-    options = context.params
-    given = given_options(context)
+    drop_replaced(context)
+    options, given = context.params, given_options(context)
     if not (sources := options["images"] or given.get("images")):
         raise typer.BadParameter("There is no image: give paths, folders or patterns.")
     images = find_images(sources)
@@ -145,12 +148,13 @@ def make_request(
             precision=options["precision"],
         )
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+        raise typer.BadParameter(with_options(error)) from error
     return Request(
         model=model,
         settings=settings,
         existing=chosen[0] if chosen else "resume",
         axes=options["axes"],
+        series=options["series"],
         channels=parse_channels(options["channel"]),
         level=options["level"] or 0,
         planes=options["planes"],
@@ -171,13 +175,20 @@ def make_settings(options: Mapping[str, Any]) -> SegmentSettings:
     typer.BadParameter
         If one is out of range.
     """
-    find = {field.name: options[field.name] for field in fields(FindSettings)}
-    link = {f.name: options[LINK_OPTIONS.get(f.name, f.name)] for f in fields(LinkSettings)}
-    entries = {"find": _given(find), "link": _given(link), "join_overlap": options["join_overlap"]}
+    find = _make(FindSettings, options)
+    link = _make(LinkSettings, options, LINK_OPTIONS)
+    return _make(SegmentSettings, {**options, "find": find, "link": link})
+
+
+def _make(kind: type[S], options: Mapping[str, Any], renamed: Mapping[str, str] = {}) -> S:
+    """Return settings from the options of the same names, but for those that are renamed."""
+    names = {field.name: renamed.get(field.name, field.name) for field in fields(kind)}
+    given = {name: options[option] for name, option in names.items() if options[option] is not None}
     try:
-        return SegmentSettings.from_dict(_given(entries))
+        return kind(**given)
     except (TypeError, ValueError) as error:
-        raise typer.BadParameter(str(error)) from error
+        flags = {name: "--" + option.replace("_", "-") for name, option in names.items()}
+        raise typer.BadParameter(with_settings(error, flags)) from error
 
 
 def parse_region(text: str | None) -> list[float] | list[tuple[float, float]] | None:
@@ -230,7 +241,8 @@ def _attempt(image: str, do: Callable[[], Summary]) -> Summary:
     try:
         result = do()
     except (ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
-        sentence = str(error) or type(error).__name__  # torch's own errors are RuntimeErrors
+        # Torch's own errors are RuntimeErrors.
+        sentence = with_options(error) or type(error).__name__
         typer.echo(f"{image}: {sentence}", err=True)
         result = {"image": image, "error": sentence}
     return result | {"seconds": round(time.perf_counter() - started, 3)}
@@ -246,11 +258,11 @@ def _sentence(result: Summary) -> str:
     if "forecast" in result:
         lines = "".join(toml_lines(result["options"]))
         return f"{result['image']}: {result['sentence']}\n\n{lines}"
-    return (
-        f"{result['image']}: {result['n_objects']} objects in {result['seconds']:.3g} s; see "
-        f"{', '.join([result['labels'], *result['files']])}"
+    n_objects, seconds = result["n_objects"], result["seconds"]
+    objects = f"{n_objects} object{'' if n_objects == 1 else 's'}"
+    done = (
+        f"finished before, with {objects}"
+        if result["was_finished"]
+        else f"{objects} in {seconds:.3g} s"
     )
-
-
-def _given(entries: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in entries.items() if value is not None}
+    return f"{result['image']}: {done}; see {', '.join([result['labels'], *result['files']])}"

@@ -63,7 +63,14 @@ Refuse = Annotated[bool, _output("--refuse", help="Stop if an output is there.")
 
 Axes = Annotated[str | None, _image(help="Such as tczyx.")]
 
-Channel = Annotated[list[str] | None, _image(help="Number or name; three are red, green, blue.")]
+Series = Annotated[
+    int | None, _image(min=0, help="Of a file of several images: which one; by default 0.")
+]
+
+Channel = Annotated[
+    list[str] | None,
+    _image(help="Number or name; three are red, green, blue; max is the maximum over all."),
+]
 
 Planes = Annotated[
     str | None,

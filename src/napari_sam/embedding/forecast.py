@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from napari_sam.embedding.packing import StoredType, pack
-from napari_sam.embedding.store import EmbeddingStore
 from napari_sam.embedding.tiles import CHECKSUM_BYTES
 from napari_sam.model.features import Features
 
@@ -44,7 +42,7 @@ class Forecast:
 
     def __str__(self) -> str:
         if not self.n_missing:
-            return f"All {self.n_tiles} tiles are stored."
+            return "All tiles are stored."
         room = "free" if self.fits else "free: not enough"
         return (
             f"{self.n_missing} of {self.n_tiles} tiles to compute: about "
@@ -54,33 +52,31 @@ class Forecast:
 
 
 def forecast(
-    store: EmbeddingStore,
-    planes: Iterable[int | tuple[int, ...]],
-    steps: Iterable[float],
+    n_tiles: int,
+    n_missing: int,
+    path: Path,
     *,
     features: Features,
+    dtype: StoredType,
     seconds_per_tile: float,
 ) -> Forecast:
-    """Tell what it takes to store the tiles of some planes at some steps.
+    """Tell what it takes to store some tiles.
 
     Parameters
     ----------
-    store : EmbeddingStore
-        Tiles that it has are not counted again.
-    planes : iterable of int or tuple of int
-        Of the image.
-    steps : iterable of float
-        Level-0 pixels per sample.
+    n_tiles, n_missing : int
+        All, and those that the store does not have.
+    path : path
+        Of the store, which need not exist.
     features : Features
         Of one window, any of this model: tells how large they are.
+    dtype : StoredType
+        Of the store.
     seconds_per_tile : float
         As measured on this machine, divided by the workers that share the work.
     """
-    planes, steps = list(planes), list(steps)
-    n_tiles = sum(len(planes) * math.prod(store.grid(step).tiles) for step in steps)
-    n_missing = sum(store.count_missing(planes, step) for step in steps)
-    nbytes = n_missing * stored_bytes(features, store.dtype)
-    free = shutil.disk_usage(store.path).free
+    nbytes = n_missing * stored_bytes(features, dtype)
+    free = shutil.disk_usage(next(one for one in (path, *path.parents) if one.exists())).free
     return Forecast(n_tiles, n_missing, nbytes, n_missing * seconds_per_tile, free)
 
 
@@ -100,7 +96,7 @@ def say_duration(seconds: float) -> str:
 
 def say_size(nbytes: float) -> str:
     """Return a size as ``"1.5 GB"``."""
-    for unit, size in (("TB", 1e12), ("GB", 1e9)):
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if nbytes >= size:
             return f"{nbytes / size:.3g} {unit}"
-    return f"{nbytes / 1e6:.3g} MB"
+    return f"{nbytes / 1e3:.3g} kB"

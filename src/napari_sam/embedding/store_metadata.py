@@ -22,6 +22,21 @@ def has_store(path: Path) -> bool:
     return path.is_file() or (path.is_dir() and any(path.iterdir()))
 
 
+def check_place(path: Path) -> None:
+    """Refuse a new store in a folder that is not there.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it does not exist.
+    """
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {path.absolute().parent} to make the store {path.name} in: check "
+            f"the path, or make the folder."
+        )
+
+
 def create_store(path: Path, key: StoreKey, dtype: StoredType) -> None:
     """Make an empty store; of several processes, one does.
 
@@ -30,11 +45,7 @@ def create_store(path: Path, key: StoreKey, dtype: StoredType) -> None:
     FileNotFoundError
         If the folder that the store would be in does not exist.
     """
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(
-            f"There is no folder {path.absolute().parent} to make the store {path.name} in: check "
-            f"the path, or make the folder."
-        )
+    check_place(path)
     entries = {"version": FORMAT_VERSION, "dtype": dtype, "key": key.to_dict()}
 
     def fill(unfinished: Path) -> None:

@@ -36,7 +36,7 @@ def axes_from_names(names: Sequence[str]) -> str:
     if "?" in axes or len(set(axes)) < len(axes):
         raise ValueError(
             f"The axes of the image are named {', '.join(names)}, which are not, each once, time, "
-            f"channel, z, y or x: give axes=, a letter of {AXES!r} for each, or choose along the "
+            f"channel, z, y or x: give axes, a letter of {AXES!r} for each, or choose along the "
             f"others first."
         )
     return axes

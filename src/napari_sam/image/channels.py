@@ -23,7 +23,10 @@ def parse_channels(
     """
     if "c" not in axes:
         if channels is not None:
-            raise ValueError(f"channels={channels} was given, but axes={axes!r} has no channel c.")
+            raise ValueError(
+                f"channels={channels} was given, but the image has no channel c: its axes are "
+                f"{axes!r}."
+            )
         return ()
     count = shape[axes.index("c")]
     if channels is None:

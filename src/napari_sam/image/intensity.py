@@ -151,6 +151,6 @@ def _finite(values: NDArray[Any]) -> NDArray[Any]:
     if finite.size == 0:
         raise ValueError(
             f"None of {values.size} sampled pixels is finite, so no intensity range can be chosen. "
-            f"Check the image, or pass intensity=Intensity((low,), (high,))."
+            f"Check the image; in Python, intensity=Intensity((low,), (high,)) gives one."
         )
     return finite

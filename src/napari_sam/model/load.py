@@ -90,7 +90,7 @@ def load_model(
 def installed_files(spec: ModelSpec) -> tuple[Path, ...]:
     """Return the files of a model on this machine: weights, then its instance decoder, if there."""
     if spec.paths is None:
-        other_ways = f' Or pass load_model("{spec.name}", checkpoint="path/to/the/file").'
+        other_ways = ' Or name its file of weights, checkpoint="path/to/the/file".'
         raise FileNotFoundError(
             f"{spec.name} is not installed. {spec.source}{'' if spec.built_in else other_ways}"
         )

@@ -182,7 +182,7 @@ def find_model(name: str) -> ModelSpec:
             return spec
     names = ", ".join(spec.name for spec in models)
     is_file = str(name).endswith((".pt", ".pth", ".safetensors"))
-    hint = " A file of weights is loaded by load_model(checkpoint=PATH)." if is_file else ""
+    hint = " A file of weights is given as checkpoint=PATH." if is_file else ""
     raise ValueError(f"There is no model {name!r}; there are {names}.{hint}")
 
 

@@ -44,7 +44,8 @@ def generate_masks(model: Model, image: ArrayLike, **settings: Any) -> list[dict
     image : (H, W) or (H, W, 3) uint8 array
         Gray or RGB.
     **settings
-        Those of `GeneratorSettings`, which are the official ones.
+        Those of `GeneratorSettings`, which are the official ones; but thresholds that are not given
+        suit the model.
 
     Returns
     -------
@@ -132,7 +133,9 @@ def _iter_masks(
     assert xy is not None
     decoder = seen.model.point_decoder(seen.features)
     batch = min(settings.points_per_batch, decoder.batch)
-    min_iou = settings.pred_iou_thresh if settings.pred_iou_thresh > 0 else -torch.inf
+    accepted = settings.accepted_iou(seen.model)
+    min_iou = accepted if accepted > 0 else -torch.inf
+    limit = np.float32(settings.accepted_stability(seen.model))
     for start in range(0, len(points), batch):
         answers = decoder(
             xy[start : start + batch], min_iou, best_only=seen.model.masks_per_point == 1
@@ -141,7 +144,6 @@ def _iter_masks(
         columns = (answers.logits.float().cpu(), answers.predicted_iou.tolist(), answers.indices)
         for low, iou, index in zip(*columns, strict=True):
             mask = _full_size_mask(low, seen, settings.stability_score_offset)
-            limit = np.float32(settings.stability_score_thresh)
             if mask.area and (limit <= 0 or mask.stability_score >= limit):
                 masks.append(replace(mask, predicted_iou=iou))
                 origins.append(points[start + int(index)])

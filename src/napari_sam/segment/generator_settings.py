@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_sam.model.base import Model
 from napari_sam.segment.point_grid import unit_grid
 
 OutputMode = Literal["binary_mask", "uncompressed_rle", "coco_rle"]
@@ -25,10 +26,12 @@ class GeneratorSettings:
         Points along each side of the image; None if there are `point_grids`.
     points_per_batch : int
         Points asked at a time, at most; on a CPU, two are faster than many.
-    pred_iou_thresh : float
-        Masks must be predicted to be better than that, unless it is 0 or less.
-    stability_score_thresh : float
-        Masks must be at least that stable, unless it is 0 or less.
+    pred_iou_thresh : float, optional
+        Masks must be predicted to be better than that, unless it is 0 or less. Default: what suits
+        the model, of SAM the official 0.88.
+    stability_score_thresh : float, optional
+        Masks must be at least that stable, unless it is 0 or less. Default: what suits the model,
+        of SAM the official 0.95.
     stability_score_offset : float
         Stability compares the areas at logit thresholds plus and minus this.
     box_nms_thresh : float
@@ -51,8 +54,8 @@ class GeneratorSettings:
 
     points_per_side: int | None = 32
     points_per_batch: int = 64
-    pred_iou_thresh: float = 0.88
-    stability_score_thresh: float = 0.95
+    pred_iou_thresh: float | None = None
+    stability_score_thresh: float | None = None
     stability_score_offset: float = 1.0
     box_nms_thresh: float = 0.7
     crop_n_layers: int = 0
@@ -88,6 +91,15 @@ class GeneratorSettings:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected from 0 to 1.")
         for layer in range(self.crop_n_layers + 1):
             self.grid(layer)
+
+    def accepted_iou(self, model: Model) -> float:
+        """Return what the predicted IoU of a mask must exceed."""
+        return model.accepted_iou if self.pred_iou_thresh is None else self.pred_iou_thresh
+
+    def accepted_stability(self, model: Model) -> float:
+        """Return what the stability of a mask must reach."""
+        given = self.stability_score_thresh
+        return model.accepted_stability if given is None else given
 
     def grid(self, layer: int) -> NDArray[np.float64]:
         """Return the points of a layer of crops, (N, 2) fractions (y, x) of a crop's sides.

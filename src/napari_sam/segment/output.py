@@ -56,7 +56,7 @@ def check_out(out: Path, image: Image, existing: Existing) -> None:
         )
     if out.exists() and read_record(out) is None:
         raise FileExistsError(
-            f"{out} exists, and is no output of segment_stack: choose another path."
+            f"{out} exists, and is no output of automatic segmentation: choose another path."
         )
 
 

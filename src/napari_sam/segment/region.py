@@ -64,7 +64,8 @@ class Region:
             corners = np.add([*low, *high], 0.5 if is_box else 0).tolist()
             raise ValueError(
                 f"The region (y0, x0, y1, x1) = {tuple(corners)} lies outside the image of "
-                f"{shape_yx[0]} rows and {shape_yx[1]} columns: draw it on the image."
+                f"{shape_yx[0]} rows and {shape_yx[1]} columns: choose "
+                f"another, or draw it on the image."
             )
         return cls(tuple((float(y), float(x)) for y, x in given.tolist()))
 

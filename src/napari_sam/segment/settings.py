@@ -125,7 +125,7 @@ class FindSettings:
         if mode != "grid" and not model.has_instance_maps:
             raise ValueError(
                 f"The mode {mode!r} needs a model with an instance decoder, such as nano; "
-                f'{model.name!r} has none: use mode="grid", or another model.'
+                f"{model.name!r} has none: choose the mode 'grid', or another model."
             )
         is_grid = mode == "grid"
         defaults: dict[str, Any] = {

@@ -234,7 +234,9 @@ def prepare_run(
         keep,
     )
     if not run.tiles():
-        raise ValueError("The region does not meet the image: draw it on the image.")
+        raise ValueError(
+            "The region does not meet the image: choose another, or draw it on the image."
+        )
     if keep is not None:
         _check_kept(run, keep)
     return run
@@ -263,14 +265,22 @@ def _highest_kept(keep: LabelsArray | None) -> int:
 
 
 def _nothing_found(run: Run) -> str:
-    find = run.settings.find
+    find, n_planes = run.settings.find, run.settings.link.min_extent
     result = "so the labels are empty" if run.keep is None else "but for those that are kept"
-    return (
-        f"No object was found, {result}: perhaps there is only background; or no candidate passed "
-        f"pred_iou {find.pred_iou}, stability {find.stability}, min_area {find.min_area}, max_area "
-        f"{find.max_area} and min_extent {run.settings.link.min_extent}; or none is in the region; "
-        f"or all are larger than a window, and want a larger step."
-    )
+    scores = {"predicted IoU": find.pred_iou, "stability": find.stability}
+    if find.mode != "grid":
+        scores["score of the instance maps"] = find.score
+    asked = [f"{name} {least:g}" for name, least in scores.items() if least]
+    most = "or more" if find.max_area is None else f"to {find.max_area:g}"
+    asked.append(f"area {find.min_area:g} {most} pixels")
+    reasons = ["there is only background", f"none has what is asked for ({', '.join(asked)})"]
+    if n_planes > 1:
+        reasons.append(f"none is in {n_planes} planes")
+    if run.region is not None:
+        reasons.append("none is in the region")
+    if not find.exact:
+        reasons.append("all are larger than a window, and want a larger step")
+    return f"No object was found, {result}. Perhaps {'; or '.join(reasons)}."
 
 
 def _iter_numbered(run: Run, client: Client | None) -> Generator[Progress, None, None]:

@@ -14,7 +14,7 @@ from PIL import Image as Picture
 from napari_sam.image import open_image
 from napari_sam.labels import create_labels
 from napari_sam.labels.export import label_image, overview, write_histograms, write_overview
-from napari_sam.labels.export.histograms import object_sizes
+from napari_sam.labels.export.histograms import _draw, object_sizes
 from napari_sam.labels.export.label_image import LabelImage
 from napari_sam.labels.export.overview import draw_outlines, read_coarse
 
@@ -112,3 +112,11 @@ def test_histograms(tmp_path: Path, labels: np.ndarray) -> None:
     with pytest.raises(FileExistsError):
         write_histograms(labels, path)
     write_histograms(labels, path, overwrite=True)
+
+
+def test_objects_are_counted_in_whole_numbers() -> None:
+    for values in (np.array([1082.4, 300, 9000]), np.zeros(0)):
+        (axes,) = _draw({"Area": values}).axes
+        assert axes.get_ylim()[0] == 0
+        assert all(tick == int(tick) for tick in axes.get_yticks())
+        assert axes.get_title() == ("3 objects, median 1,082" if len(values) else "0 objects")

@@ -100,12 +100,14 @@ def _draw(panels: Mapping[str, NDArray[np.float64]]) -> Any:
         axes.hist(finite, bins=bins, color="#4c78a8")
         axes.set_xlabel(title)
         axes.set_ylabel("Objects")
+        axes.set_ylim(0, max(axes.get_ylim()[1], 1))
+        axes.yaxis.get_major_locator().set_params(integer=True)
         axes.spines[["top", "right"]].set_visible(False)
-        note = f"{len(finite)} objects"
+        note = f"{len(finite)} object{'' if len(finite) == 1 else 's'}"
         if len(finite):
             median = float(np.median(finite))
             axes.axvline(median, color="#e45756", linewidth=1)
-            note += f", median {median:.3g}"
+            note += f", median {f'{median:,.0f}' if median >= 100 else f'{median:.3g}'}"
         axes.set_title(note, fontsize=9)
     return figure
 
