@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_sam.segment import (
         SegmentSettings,
         generate_masks,
+        propagate,
         segment_grid,
         segment_object,
         segment_stack,
@@ -42,6 +43,7 @@ __all__ = [
     "list_models",
     "load_model",
     "open_image",
+    "propagate",
     "segment_grid",
     "segment_object",
     "segment_stack",
@@ -62,6 +64,7 @@ _HOME = {
     "list_models": "model",
     "load_model": "model",
     "open_image": "image",
+    "propagate": "segment",
     "segment_grid": "segment",
     "segment_object": "segment",
     "segment_stack": "segment",

@@ -1,0 +1,101 @@
+"""Kept objects, followed through a stack."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from .disc_model import DiscModel
+from .replay import assert_same, carry_out
+
+
+@pytest.fixture
+def picture():
+    return np.zeros((5, 200, 240), np.uint8)
+
+
+@pytest.fixture
+def session(session):
+    session.viewer.dims.set_point(0, 2)
+    return session
+
+
+def planes_with(session, label):
+    return [z for z in range(5) if (np.asarray(session.labels.data[z]) == label).any()]
+
+
+def test_a_kept_object_is_on_all_planes_and_one_undo_takes_them_back(session):
+    session.click(100, 120)
+    assert session.commit() == 1
+    n_steps = session.n_steps
+    session.propagate(1)
+    assert planes_with(session, 1) == [0, 1, 2, 3, 4]
+    assert session.n_steps == n_steps + 1
+    assert {record.plane for record in session.objects} == {(z,) for z in range(5)}
+    assert "on 3 more planes" in session.status
+    session.undo()
+    assert planes_with(session, 1) == [2]
+    assert [record.plane for record in session.objects] == [(2,)]
+    session.redo()
+    assert planes_with(session, 1) == [0, 1, 2, 3, 4]
+
+
+def test_the_object_being_made_is_kept_first(session):
+    session.click(100, 120)
+    session.propagate()
+    assert session.draft.is_empty
+    assert planes_with(session, 1) == [0, 1, 2, 3, 4]
+    session.undo()
+    assert planes_with(session, 1) == [2]
+    session.undo()
+    assert planes_with(session, 1) == []
+
+
+def test_it_ends_in_front_of_planes_that_it_is_on(session):
+    session.click(100, 120)
+    session.commit()
+    session.propagate(1)
+    session.delete(1, plane=(4,))
+    area = session.objects.get(1, (3,)).area
+    session.propagate(1, plane=(3,))
+    assert planes_with(session, 1) == [0, 1, 2, 3, 4]
+    assert session.objects.get(1, (3,)).area == area
+
+
+def test_other_objects_stay_whole(session):
+    session.click(100, 128, plane=(1,))
+    session.commit()
+    before = np.array(session.labels.data[1])
+    session.click(100, 120, plane=(2,))
+    assert session.commit() == 2
+    session.propagate(2)
+    after = np.asarray(session.labels.data[1])
+    assert (after[before == 1] == 1).all()
+
+
+def test_nothing_like_it_beside(session, model):
+    session.click(100, 120)
+    session.commit()
+    model.accepted_iou = 0.99
+    n_steps = session.n_steps
+    session.propagate(1)
+    assert "ends here" in session.status
+    assert session.n_steps == n_steps
+
+
+def test_a_single_plane_has_no_others(viewer, make_session):
+    viewer.add_image(np.zeros((50, 60), np.uint8))
+    session = make_session(viewer)
+    session.adopt_image()
+    with pytest.raises(ValueError, match="single plane"):
+        session.propagate()
+
+
+def test_the_script_follows_it_too(session, model, picture):
+    session.click(100, 120)
+    session.propagate()
+    session.click(30, 30, plane=(0,))
+    session.commit()
+    known = carry_out(session, [("image", picture, "cells")], model=DiscModel())
+    assert "session.propagate(1" in session.script()
+    assert_same(session, known)
