@@ -18,8 +18,17 @@ def commit(labels, label, *, y=0, x=0, side=10, plane=(), overlap="keep"):
     edit = plan_mask(labels, mask, label, plane=plane, overlap=overlap)
     prompts = Prompts([[y + 0.5, x], [y + 9, x + 9]], [1, 0], (y, x, y + 9, x + 9))
     return Change(
-        put=(ObjectRecord.of(mask, label, plane, prompts=prompts, model="nano"),), edit=edit
+        put=(ObjectRecord.of(mask, label, plane, prompts=prompts, model="nano"),), edits=(edit,)
     )
+
+
+def together(*changes):
+    """Return several changes as one."""
+    drop, put, edits = (
+        tuple(one for change in changes for one in getattr(change, name))
+        for name in ("drop", "put", "edits")
+    )
+    return Change(drop, put, edits)
 
 
 def content(table):

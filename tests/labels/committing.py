@@ -30,20 +30,24 @@ SHAPE = (2, 300, 300)
 
 
 def nth_change(n: int, labels, table) -> Change:
-    """Return a commit over several chunks, or now and then a deletion."""
+    """Return a commit over several chunks, now and then on both planes; or a deletion."""
     rng = np.random.default_rng(n)
     records = list(table)
     if n % 5 == 4 and records:
         record = records[int(rng.integers(len(records)))]
         mask = object_at(labels, record.label, plane=record.plane, box=record.box)
         edit = plan_removal(labels, mask, record.label, plane=record.plane)
-        return Change(drop=(record,), edit=edit)
+        return Change(drop=(record,), edits=(edit,))
     y, x = rng.integers(-10, 280, 2).tolist()
     mask = Mask.from_array(rng.random((90, 70)) < 0.9, y, x)
-    plane = (n % 2,)
-    edit = plan_mask(labels, mask, n + 1, plane=plane, overlap="replace")
-    record = ObjectRecord.of(mask, n + 1, plane, prompts=Prompts([[y, x]]))
-    return Change(put=(record,), edit=edit)
+    planes = [(0,), (1,)] if n % 5 == 3 else [(n % 2,)]
+    how = {"prompts": Prompts([[y, x]])}
+    return Change(
+        put=tuple(ObjectRecord.of(mask, n + 1, plane, **how) for plane in planes),
+        edits=tuple(
+            plan_mask(labels, mask, n + 1, plane=plane, overlap="replace") for plane in planes
+        ),
+    )
 
 
 def count(journal: Path) -> int:

@@ -13,7 +13,7 @@ from napari_sam.labels.journal import SPARE_LINES, ObjectJournal
 from napari_sam.labels.patch import Patch
 from napari_sam.labels.store import ObjectStore
 
-from .changes import commit, content
+from .changes import commit, content, together
 
 
 @pytest.fixture
@@ -93,13 +93,51 @@ def test_a_change_that_is_half_written_is_completed(path, labels, n_rows):
     keep_three(path, labels)
     change = commit(labels, 4, y=20, x=30)
     expected = labels.copy()
-    change.edit.write(expected)
+    change.edits[0].write(expected)
     journal = ObjectJournal.open(path, labels)
     journal.append(change)  # and here the process dies
     labels[20 : 20 + n_rows] = expected[20 : 20 + n_rows]
     reopened = ObjectJournal.open(path, labels)
     np.testing.assert_array_equal(labels, expected)
     assert reopened.table.get(4, ()) is not None
+
+
+@pytest.mark.parametrize("n_written", [0, 1, 3])
+def test_a_change_of_several_planes_is_one_line_and_completed(path, monkeypatch, n_written):
+    labels = np.zeros((4, 60, 60), np.uint16)
+    store = ObjectStore(journal=ObjectJournal.open(path, labels))
+    store.apply(commit(labels, 1, plane=(0,)), labels)
+    n_lines, n_syncs = len(path.read_bytes().splitlines()), []
+    monkeypatch.setattr(os, "fsync", n_syncs.append)
+    change = together(*(commit(labels, 2, y=20, x=5 * z, plane=(z,)) for z in range(4)))
+    store.journal.append(change)
+    assert len(path.read_bytes().splitlines()) == n_lines + 1
+    assert len(n_syncs) == 1
+    expected = labels.copy()
+    for n, edit in enumerate(change.edits):
+        edit.write(expected)
+        if n < n_written:  # and here the process dies
+            edit.write(labels)
+    reopened = ObjectJournal.open(path, labels)
+    np.testing.assert_array_equal(labels, expected)
+    assert [record.plane for record in reopened.table if record.label == 2] == [
+        (0,),
+        (1,),
+        (2,),
+        (3,),
+    ]
+
+
+def test_a_journal_with_one_region_a_line_can_still_be_read(path, labels):
+    states = keep_three(path, labels)
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    for line in lines:
+        if "edit" in line:
+            [line["edit"]["region"]] = line["edit"].pop("regions")
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    again = np.zeros_like(labels)
+    assert content(ObjectJournal.replay(path, again).table) == states[-1][0]
+    np.testing.assert_array_equal(again, labels)
 
 
 def test_what_was_painted_after_a_change_stays(path, labels):
@@ -266,6 +304,6 @@ def test_what_a_record_says_comes_back_exactly(tmp_path_factory, model, y, score
 
 def test_a_patch_is_written_again_without_a_look_at_what_is_there(labels):
     change = commit(labels, 1)
-    patch = Patch.of(change.edit)
+    patch = Patch.of(change.edits)
     patch.write(labels), patch.write(labels)
-    assert (labels == 1).sum() == change.edit.n_changed
+    assert (labels == 1).sum() == change.n_changed

@@ -27,14 +27,14 @@ def commit(labels, label, plane, y, x, *, side=6, overlap="replace", recorded=Tr
     mask = Mask.from_array(np.ones((side, side), bool), y, x, predicted_iou=0.9)
     edit = plan_mask(labels, mask, label, plane=plane, overlap=overlap)
     put = (ObjectRecord.of(mask, label, plane),) if recorded else ()
-    return Change(put=put, edit=edit)
+    return Change(put=put, edits=(edit,))
 
 
 def removal(labels, table, label, plane):
     mask = Mask.from_array(labels[plane] == label)
     record = table.get(label, plane)
     gone = () if record is None else (record,)
-    return Change(drop=gone, edit=plan_removal(labels, mask, label, plane=plane))
+    return Change(drop=gone, edits=(plan_removal(labels, mask, label, plane=plane),))
 
 
 actions = st.tuples(

@@ -73,7 +73,7 @@ def test_a_change_that_was_cut_off_is_completed_in_all_levels(array, tmp_path):
     found.release()
     open_on_disk(levels)
     expected = np.zeros(SHAPE, np.uint16)
-    change.edit.write(expected)
+    change.edits[0].write(expected)
     np.testing.assert_array_equal(array[...], expected)
     np.testing.assert_array_equal(coarse[...], expected[:, 1::3, 1::3])
 
@@ -86,7 +86,7 @@ def test_a_change_that_was_cut_off_spares_what_others_have_written_since(array):
     array[1, :20] = 7
     open_on_disk([array])
     expected = np.zeros(SHAPE, np.uint16)
-    change.edit.write(expected)
+    change.edits[0].write(expected)
     expected[1, :20] = 7
     np.testing.assert_array_equal(array[...], expected)
 

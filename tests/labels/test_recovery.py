@@ -196,7 +196,7 @@ def change_base(folder, base):
     store = lost.begin("mine")
     store.apply(commit(labels, 702, y=10, x=10, plane=(0,), overlap="replace"), labels)
     mask = Mask.from_array(np.ones((20, 15), bool), 30, 5)
-    store.apply(Change(edit=plan_removal(labels, mask, 701, plane=(1,))), labels)
+    store.apply(Change(edits=(plan_removal(labels, mask, 701, plane=(1,)),)), labels)
     undone = store.apply(commit(labels, 703, y=40, x=40, plane=(0,)), labels)
     store.apply(undone.inverse(), labels)
     lost.release()
@@ -247,7 +247,7 @@ def test_without_the_labels_the_new_objects_are_made_in_empty_ones(folder, base)
 def test_labels_of_which_something_was_only_removed_are_offered_too(folder, base):
     lost, labels = new_recovery("cells", SHAPE, folder), base.copy()
     mask = Mask.from_array(np.ones((20, 15), bool), 30, 5)
-    change = Change(edit=plan_removal(labels, mask, 701, plane=(1,)))
+    change = Change(edits=(plan_removal(labels, mask, 701, plane=(1,)),))
     lost.begin("mine").apply(change, labels)
     lost.release()
     assert find_recovery("cells", SHAPE, folder).n_objects == 1

@@ -10,7 +10,7 @@ from napari_sam.labels.change import Change
 from napari_sam.labels.journal import ObjectJournal
 from napari_sam.labels.store import ObjectStore
 
-from .changes import commit, content
+from .changes import commit, content, together
 
 
 class FailingArray:
@@ -38,13 +38,13 @@ def test_a_change_and_its_inverse_go_through_labels_and_table():
     labels = np.zeros((50, 50), np.uint16)
     store = ObjectStore()
     done = store.apply(commit(labels, 1, y=5, x=5), labels)
-    assert (labels == 1).sum() == done.edit.n_changed > 0
+    assert (labels == 1).sum() == done.n_changed > 0
     assert [record.label for record in store.table] == [1]
     undone = store.apply(done.inverse(), labels)
     assert not labels.any()
     assert not len(store.table)
     store.apply(undone.inverse(), labels)
-    assert (labels == 1).sum() == done.edit.n_changed
+    assert (labels == 1).sum() == done.n_changed
     assert len(store.table) == 1
 
 
@@ -69,7 +69,7 @@ def test_what_was_painted_since_stays():
     labels[12:14, 5] = 4
     store.apply(undone.inverse(), labels)
     assert labels[12:14, 5].tolist() == [4, 4]
-    assert (labels == 1).sum() == done.edit.n_changed - 5
+    assert (labels == 1).sum() == done.n_changed - 5
 
 
 def test_labels_that_refuse_the_rest_are_put_back(tmp_path):
@@ -89,6 +89,21 @@ def test_labels_that_refuse_the_rest_are_put_back(tmp_path):
     assert content(reopened.table) == content(store.table)
 
 
+def test_what_is_refused_on_one_plane_is_on_none(tmp_path):
+    array = np.zeros((3, 50, 50), np.uint16)
+    labels = FailingArray(array)
+    store = ObjectStore(journal=ObjectJournal.begin(tmp_path / "objects.jsonl"))
+    change = together(*(commit(labels, 1, plane=(z,)) for z in range(3)))
+    with pytest.raises(OSError, match="as the labels cannot be written"):
+        store.apply(change, labels)
+    assert not array.any()
+    assert not len(store.table)
+    assert not len(ObjectJournal.open(tmp_path / "objects.jsonl", array).table)
+    labels.n_left = 9
+    store.apply(change, labels)
+    assert array.any(axis=(1, 2)).all()
+
+
 @settings(max_examples=30)
 @given(st.data())
 def test_replaying_all_lines_gives_the_labels_and_the_records(tmp_path_factory, data):
@@ -104,9 +119,9 @@ def test_replaying_all_lines_gives_the_labels_and_the_records(tmp_path_factory, 
         else:
             place = {name: data.draw(st.integers(-3, 35)) for name in "yx"}
             rule = data.draw(st.sampled_from(["keep", "replace", "erase"]))
-            plane = (data.draw(st.integers(0, 1)),)
-            change = commit(labels, label, plane=plane, overlap=rule, **place)
-            done.append(store.apply(change, labels))
+            planes = data.draw(st.sampled_from([[0], [1], [0, 1]]))
+            changes = (commit(labels, label, plane=(z,), overlap=rule, **place) for z in planes)
+            done.append(store.apply(together(*changes), labels))
 
     empty = np.zeros((2, 40, 40), np.uint16)
     replayed = ObjectJournal.replay(path, empty)

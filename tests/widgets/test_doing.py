@@ -22,7 +22,7 @@ class World:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.stopped: list[str] = []
+        self.stopped: list[object] = []
         self.embeddings = SimpleNamespace(underway=None)
         self.queue = SimpleNamespace(
             seconds_per_tile=None, cancel=lambda: self.stopped.append("job")
@@ -30,7 +30,7 @@ class World:
         self.ahead = SimpleNamespace(
             state=None, embeddings=self.embeddings, queue=self.queue, is_on=True
         )
-        self.lanes = SimpleNamespace(busy=None, cancel=lambda: self.stopped.append("lanes"))
+        self.lanes = SimpleNamespace(busy=None, cancel=self.stopped.append)
         self.watch = Watch(self.lanes, self.ahead, clock=lambda: self.now)
 
     def begin(self, work, doing: str = "") -> None:
@@ -66,7 +66,8 @@ def test_what_ends_soon_is_not_told(world):
 
 
 def test_a_click_tells_which_tile_is_encoded_and_how_long_it_takes(world):
-    world.begin(request(), "Encoding this part of the image …")
+    click = request()
+    world.begin(click, "Encoding this part of the image …")
     assert world.look_after(1).text == "Encoding this part of the image …"
     world.encode()
     doing = world.look_after(0)
@@ -80,7 +81,16 @@ def test_a_click_tells_which_tile_is_encoded_and_how_long_it_takes(world):
     assert doing.text == "Encoding tile 2 · 0.4 s left"
     assert doing.share == pytest.approx(0.8)
     doing.stop()
-    assert world.stopped == ["lanes"]
+    assert world.stopped == [click]
+
+
+def test_what_was_shown_is_stopped_not_what_has_begun_since(world):
+    shown = Chore(lambda: iter(()), print)
+    world.begin(shown, "Writing …")
+    doing = world.look_after(1)
+    world.begin(request())
+    doing.stop()
+    assert world.stopped == [shown]
 
 
 def test_a_tile_that_is_about_to_give_way_is_not_the_clicks(world):
@@ -123,9 +133,10 @@ def test_a_click_comes_before_what_is_encoded_ahead(world):
 
 
 def test_to_stop_hovering_is_to_encode_nothing_ahead(world):
-    world.begin(request(is_hover=True), "Encoding this part of the image …")
+    hover = request(is_hover=True)
+    world.begin(hover, "Encoding this part of the image …")
     world.look_after(1).stop()
-    assert world.stopped == ["lanes"]
+    assert world.stopped == [hover]
     assert not world.ahead.is_on
 
 
@@ -133,9 +144,9 @@ def test_only_what_can_be_stopped_has_a_stop(world):
     world.begin(SimpleNamespace(), "Opening the model nano …")
     doing = world.look_after(1)
     assert (doing.text, doing.stop) == ("Opening the model nano …", None)
-    world.begin(Chore(lambda: iter(()), print), "Writing …")
+    world.begin(chore := Chore(lambda: iter(()), print), "Writing …")
     world.look_after(1).stop()
-    assert world.stopped == ["lanes"]
+    assert world.stopped == [chore]
 
 
 def test_why_nothing_is_encoded_ahead(world):

@@ -116,6 +116,25 @@ def test_large_changes_are_drawn_as_one_and_small_ones_as_patches(backing, monke
     assert not np.asarray(layer.data[1]).any()
 
 
+@pytest.mark.parametrize("backing", ["numpy", "pyramid"])
+def test_what_is_written_together_is_drawn_once(backing):
+    data = np.zeros((9, 60, 80), np.uint16)
+    levels = [data, np.zeros((9, 30, 40), np.uint16)]
+    layer = Labels(levels, multiscale=True) if backing == "pyramid" else Labels(data)
+    drawn = []
+    layer.events.set_data.connect(lambda: drawn.append("plane"))
+    layer.events.labels_update.connect(lambda: drawn.append("patch"))
+    shown = ShownLabels(layer)
+    with shown.together():
+        for z in range(9):
+            shown[(z, slice(5, 20), slice(5, 20))] = np.full((15, 15), 7)
+    assert drawn == (["plane"] if backing == "pyramid" else ["patch", "plane"])
+    assert (data[:, 5:20, 5:20] == 7).all()
+    drawn.clear()
+    shown[(0, slice(5, 20), slice(5, 20))] = np.full((15, 15), 8)
+    assert len(drawn) == 1
+
+
 def test_what_is_written_is_what_is_shown():
     viewer = ViewerModel()
     layer = viewer.add_labels(np.zeros((3, 200, 300), np.uint16))

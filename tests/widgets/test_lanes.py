@@ -41,6 +41,16 @@ def test_every_chore_is_done_in_turn(lanes, heard, qtbot):
     assert [work for work, _ in heard[1:]] == chores
 
 
+def test_to_cancel_what_is_over_stops_nothing_else(lanes, heard, qtbot):
+    may_go, over = threading.Event(), Chore(lambda: iter([0]), print)
+    lanes.do(over)
+    qtbot.waitUntil(lambda: len(heard) == 1, timeout=PATIENCE_MS)
+    lanes.do(Chore(lambda: iter([may_go.wait(10)]), print))
+    lanes.cancel(over)
+    may_go.set()
+    qtbot.waitUntil(lambda: len(heard) == 2, timeout=PATIENCE_MS)
+
+
 def test_after_a_failure_the_next_is_done(lanes, heard, qtbot):
     def fail():
         yield "Trying …"

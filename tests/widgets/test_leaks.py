@@ -109,7 +109,7 @@ def test_pixels_that_wait_for_a_journal_take_little_memory(
     viewer.add_image(picture)
     session = make_session(viewer)
     edits = []
-    session.objects_changed.connect(lambda change: edits.append(weakref.ref(change.edit)))
+    session.objects_changed.connect(lambda change: edits.extend(map(weakref.ref, change.edits)))
     for x in (60, 120, 180):
         session.click(100, x)
         session.commit()

@@ -112,6 +112,19 @@ class Commands(RuleBasedStateMachine):
 
     @precondition(lambda self: self.kept)
     @rule(data=st.data())
+    def propagate(self, data):
+        """Only the background of other planes changes, to the number of the object."""
+        label = int(data.draw(st.sampled_from(self.kept)))
+        before = self.labels
+        self.stepped(lambda: self.session.propagate(label), before)
+        self.labels = np.array(self.session.labels.data)
+        changed = self.labels != before
+        assert not before[changed].any()
+        assert (self.labels[changed] == label).all()
+        assert not changed[self.plane].any()
+
+    @precondition(lambda self: self.kept)
+    @rule(data=st.data())
     def reopen(self, data):
         label = int(data.draw(st.sampled_from(self.kept)))
         self.stepped(lambda: self.session.reopen(label))

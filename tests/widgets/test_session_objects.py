@@ -8,6 +8,7 @@ from napari.components import ViewerModel
 
 from napari_sam.masks import Mask
 from napari_sam.masks.mask_table import MaskTable
+from napari_sam.widgets import history, labels_layer
 from napari_sam.widgets.predictor import Request
 from napari_sam.widgets.session import scene
 
@@ -151,6 +152,67 @@ def test_a_deleted_object_is_gone_until_it_is_undone(session):
     session.undo()
     assert np.array_equal(session.labels.data, before)
     assert session.objects.get(1, ()) is not None
+    session.redo()
+    assert not session.labels.data.any()
+
+
+@pytest.fixture
+def stack(make_session):
+    """A session on five planes, three of which object 3 is on; and its viewer, to keep."""
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((5, 60, 70), np.uint8))
+    session = make_session(viewer)
+    data = np.zeros((5, 60, 70), np.uint16)
+    data[1:4, 10:40, 10:40] = 3
+    session.labels = viewer.add_labels(data)
+    return session, viewer
+
+
+PLACES = {(z,): (20, 20) for z in (1, 2, 3)}
+
+
+def test_an_object_of_several_planes_is_deleted_in_one_change(stack):
+    session, _ = stack
+    before, told = session.labels.data.copy(), []
+    session.objects_changed.connect(told.append)
+    session.delete(3, near=PLACES)
+    assert not session.labels.data.any()
+    assert len(told) == 1
+    assert "Deleted object 3 in 'data', plane 1. The same on 2 more planes." in session.status
+    session.undo()
+    assert np.array_equal(session.labels.data, before)
+    session.redo()
+    assert not session.labels.data.any()
+    assert len(told) == 3
+    assert session.n_steps == 1
+
+
+def test_what_a_disk_refuses_on_one_plane_is_deleted_on_none(stack, monkeypatch):
+    session, _ = stack
+    before, write = session.labels.data.copy(), labels_layer.ShownLabels.__setitem__
+
+    def refuse(shown, region, values):
+        if region[0] == 3 and not values.any():
+            raise OSError(28, "No space left on device")
+        write(shown, region, values)
+
+    monkeypatch.setattr(labels_layer.ShownLabels, "__setitem__", refuse)
+    with pytest.raises(OSError, match="Nothing was changed, as the labels cannot be written"):
+        session.delete(3, near=PLACES)
+    assert np.array_equal(session.labels.data, before)
+    assert session.n_steps == 0
+
+
+def test_a_deletion_of_long_ago_comes_back_on_all_planes(stack, monkeypatch):
+    monkeypatch.setattr(history, "N_WHOLE", 1)
+    session, _ = stack
+    before = session.labels.data.copy()
+    session.delete(3, near=PLACES)
+    for _ in range(3):
+        session.click(50, 50, plane=(0,))
+    for _ in range(4):
+        session.undo()
+    assert np.array_equal(session.labels.data, before)
     session.redo()
     assert not session.labels.data.any()
 

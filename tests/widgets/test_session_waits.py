@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from psygnal import EmitLoopError
 
+from napari_sam.widgets.chore import Chore
 from napari_sam.widgets.predictor import Request
 from napari_sam.widgets.review import Review
 
@@ -125,7 +127,63 @@ def test_a_command_that_fails_does_not_keep_the_next_from_being_done(session, as
     assert session.draft.prompts.points.tolist() == [[45, 50]]
 
 
-def test_nothing_hangs_when_nobody_is_left_to_answer(session, asked):
+def test_whatever_a_command_raises_those_behind_it_are_done(session, asked):
+    def break_down():
+        raise RuntimeError("A mistake of ours.")
+
+    requests = asked()
+    session.click(20, 20, wait=False)
+    session.commit(wait=False)
+    session.in_turn(break_down)
+    session.click(45, 50, wait=False)
+    with pytest.raises(RuntimeError, match="A mistake of ours"):
+        answer_all(session, requests)
+    assert session.draft.prompts.points.tolist() == [[45, 50]]
+    assert not session.is_held_up
+
+
+@pytest.mark.parametrize("waits_for", ["the answer", "the counting"])
+def test_a_listener_that_fails_keeps_no_command_waiting(session, viewer, asked, waits_for):
+    def break_down(*args):
+        raise RuntimeError("A mistake of somebody else's.")
+
+    requests = asked()
+    if waits_for == "the answer":
+        session.click(20, 20, wait=False)
+        broken = session.draft_changed
+    else:
+        session.labels = viewer.add_labels(np.eye(60, 70, 50, dtype=np.uint16))
+        session.click(20, 20)
+        broken = session.layers_changed
+    session.commit(wait=False)
+    assert session.is_held_up
+    broken.connect(break_down)
+    kind = Request if waits_for == "the answer" else Chore
+    with pytest.raises(EmitLoopError):
+        answer(session, [work for work in requests if isinstance(work, kind)][-1])
+    assert not session.is_held_up
+
+
+def test_an_early_commit_waits_until_labels_are_counted(session, viewer, asked):
+    requests = asked()
+    labels = session.labels = viewer.add_labels(np.full((60, 70), 7, np.uint16))
+    labels.data[:40] = 0
+    counting = requests[-1]
+    session.click(20, 20, wait=False)
+    session.commit(wait=False)
+    answer(session, [work for work in requests if isinstance(work, Request)][-1])
+    assert session.is_held_up
+    assert not labels.data[:40].any()
+    answer(session, counting)
+    assert labels.data[20, 20] == 8
+    assert not session.is_held_up
+
+
+@pytest.mark.parametrize("n_onlookers", [0, 1])
+def test_nothing_hangs_when_nobody_is_left_to_answer(session, asked, n_onlookers):
+    for _ in range(n_onlookers):  # as the dock Automatic is
+        session.asked.connect(lambda work: None)
+        session.n_onlookers += 1
     requests = asked()
     session.click(20, 20, wait=False)
     session.commit(wait=False)

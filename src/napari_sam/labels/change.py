@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from napari_sam.labels.array import LabelsArray
 from napari_sam.labels.edit import Edit
 from napari_sam.labels.objects import ObjectRecord, ObjectTable
-from napari_sam.labels.packed_edit import PackedEdit
+from napari_sam.labels.packed_edits import PackedEdits
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,11 +15,11 @@ class PackedChange:
     """A change in little memory: its pixels apart from the rest."""
 
     rest: Change
-    edit: PackedEdit | None
+    edits: PackedEdits | None
 
     def unpack(self) -> Change:
         """Return the change."""
-        return replace(self.rest, edit=None if self.edit is None else self.edit.unpack())
+        return replace(self.rest, edits=() if self.edits is None else self.edits.unpack())
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +32,19 @@ class Change:
         Objects that are no more.
     put : tuple of ObjectRecord
         Objects as they are from now on; one with the same label and plane is replaced.
-    edit : Edit, optional
-        The pixels, planned with `plan_mask` or `plan_table`; None if only records change.
+    edits : tuple of Edit
+        The pixels, planned with `plan_mask` or `plan_table`: one for each plane. Empty, if only
+        records change.
     """
 
     drop: tuple[ObjectRecord, ...] = ()
     put: tuple[ObjectRecord, ...] = ()
-    edit: Edit | None = None
+    edits: tuple[Edit, ...] = ()
+
+    @property
+    def n_changed(self) -> int:
+        """Number of pixels that get another value."""
+        return sum(edit.n_changed for edit in self.edits)
 
     def inverse(self) -> Change:
         """Return the way back.
@@ -46,16 +52,16 @@ class Change:
         Exact for what `ObjectStore.apply` returns: that names all records which go, those that are
         replaced too.
         """
-        return Change(self.put, self.drop, self.edit.inverse() if self.edit else None)
+        return Change(self.put, self.drop, tuple(edit.inverse() for edit in self.edits))
 
     def packed(self) -> PackedChange:
         """Return the same in little memory."""
-        edit = None if self.edit is None else PackedEdit.of(self.edit)
-        return PackedChange(replace(self, edit=None), edit)
+        edits = PackedEdits.of(self.edits) if self.edits else None
+        return PackedChange(replace(self, edits=()), edits)
 
     def possible(self, table: ObjectTable, labels: LabelsArray) -> Change:
         """Return what can be done of it with labels as they are now, naming all that goes."""
         keys = dict.fromkeys(record.key for record in (*self.drop, *self.put))
         gone = (table.get(*key) for key in keys)
-        edit = self.edit.possible(labels) if self.edit else None
-        return Change(tuple(record for record in gone if record is not None), self.put, edit)
+        edits = tuple(edit.possible(labels) for edit in self.edits)
+        return Change(tuple(record for record in gone if record is not None), self.put, edits)

@@ -33,7 +33,8 @@ def find_in_block(block: NDArray[np.integer], corner: tuple[int, int]) -> PlaneO
     Each row is cut into runs of equal labels; runs of the same label are one object, whether they
     touch or not.
     """
-    padded = np.pad(block, ((0, 0), (1, 1)))
+    padded = np.zeros((block.shape[0], block.shape[1] + 2), block.dtype)
+    padded[:, 1:-1] = block  # np.pad takes ten times as long
     flat = padded.ravel()  # rows meet in background: no edge is between them
     edge = np.flatnonzero(flat[1:] != flat[:-1])
     row, column = np.divmod(edge, padded.shape[1])

@@ -50,7 +50,7 @@ class Entry:
     def of(cls, change: Change, *, keeps_before: bool = False) -> Entry:
         """Return what is to be noted of a change; maybe also what the pixels held before."""
         drop = tuple(record.key for record in change.drop)
-        patch = None if change.edit is None else Patch.of(change.edit, keeps_before=keeps_before)
+        patch = Patch.of(change.edits, keeps_before=keeps_before) if change.edits else None
         return cls(drop, change.put, patch)
 
     def change_table(self, table: ObjectTable) -> None:

@@ -82,8 +82,8 @@ class ObjectList:
     def apply(self, change: Change) -> None:
         """Take over what a change has done to records and pixels; undoing is a change as well."""
         labels = {record.label for record in (*change.drop, *change.put)}
-        if change.edit is not None:
-            edited = edited_parts(change.edit)
+        if change.edits:
+            edited = edited_parts(change.edits)
             now = sum_parts([_select(self._counted, np.unique(edited["label"])), edited])
             labels |= self._count(now[now["area"] > 0], edited)
         self._record(change)
@@ -95,7 +95,7 @@ class ObjectList:
         It may have seen them or not. So what they touched is counted again, in a box around it.
         """
         changes = list(changes)
-        edits = [edited_parts(change.edit) for change in changes if change.edit is not None]
+        edits = [edited_parts(change.edits) for change in changes if change.edits]
         edited = sum_parts([self._counted.values[:0], *edits])
         touched = sum_parts([_select(self._counted, np.unique(edited["label"])), edited])
         changed = self._count(read_parts(touched, labels), edited)

@@ -6,9 +6,9 @@ import base64
 import math
 import zlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,51 +20,69 @@ FAST = 1
 """Level of compression: masks are mostly runs, which any level makes small."""
 
 
+Region: TypeAlias = tuple[int | slice, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """What an edit leaves behind, whatever was there before.
+    """What edits leave behind, whatever was there before.
 
     Parameters
     ----------
-    region : tuple of int and slice
-        Where, as an index into the labels.
-    changed : bool array
-        Which pixels of the region.
+    regions : tuple of tuple of int and slice
+        Where, as indices into the labels.
+    changed : (M,) bool array
+        Which pixels of these regions, each in reading order.
     values : (N,) array of int
-        What these pixels hold, in reading order.
+        What these pixels hold.
     before : (N,) array of int, optional
         What they held before, for labels that may be others when it is written again.
     """
 
-    region: tuple[int | slice, ...]
+    regions: tuple[Region, ...]
     changed: NDArray[np.bool_] = field(repr=False)
     values: NDArray[Any] = field(repr=False)
     before: NDArray[Any] | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, edit: Edit, *, keeps_before: bool = False) -> Patch:
-        """Return what an edit leaves behind."""
-        after = np.asarray(edit.after).astype(edit.before.dtype, copy=False)
-        values = np.broadcast_to(after, edit.changed.shape)[edit.changed]
-        before = edit.before[edit.changed] if keeps_before else None
-        return cls(edit.region, edit.changed, values, before)
+    def of(cls, edits: Sequence[Edit], *, keeps_before: bool = False) -> Patch:
+        """Return what edits, one at least, leave behind."""
+        changed = np.concatenate([edit.changed.ravel() for edit in edits])
+        values = np.concatenate([_values(edit) for edit in edits])
+        before = [edit.before[edit.changed] for edit in edits] if keeps_before else None
+        held = None if before is None else np.concatenate(before)
+        return cls(tuple(edit.region for edit in edits), changed, values, held)
+
+    def iter_regions(self) -> Iterator[tuple[Region, NDArray[np.bool_], slice]]:
+        """Yield each region, which of its pixels changed, (h, w), and where their values are."""
+        n_pixels = n_values = 0
+        for region in self.regions:
+            shape = _shape(region)
+            changed = self.changed[n_pixels : n_pixels + math.prod(shape)].reshape(shape)
+            values = slice(n_values, n_values + int(np.count_nonzero(changed)))
+            n_pixels, n_values = n_pixels + changed.size, values.stop
+            yield region, changed, values
 
     def write(self, labels: LabelsArray) -> None:
         """Write the pixels, whatever is there."""
-        if len(self.values):
-            block = np.array(labels[self.region])
-            block[self.changed] = self.values.astype(block.dtype)
-            labels[self.region] = block
+        for region, changed, here in self._iter_changed():
+            block = np.array(labels[region])
+            block[changed] = self.values[here].astype(block.dtype)
+            labels[region] = block
 
     def write_over(self, labels: LabelsArray) -> None:
         """Write those of the pixels that hold what they held before; leave others alone."""
         if self.before is None:
             self.write(labels)
-        elif len(self.values):
-            block = np.array(labels[self.region])
-            held = block[self.changed]
-            block[self.changed] = np.where(held == self.before, self.values, held)
-            labels[self.region] = block
+            return
+        for region, changed, here in self._iter_changed():
+            block = np.array(labels[region])
+            held = block[changed]
+            block[changed] = np.where(held == self.before[here], self.values[here], held)
+            labels[region] = block
+
+    def _iter_changed(self) -> Iterator[tuple[Region, NDArray[np.bool_], slice]]:
+        return (each for each in self.iter_regions() if each[2].start < each[2].stop)
 
     def growth(self) -> Counter[int]:
         """Return by how many pixels each label grows, below 0 if it shrinks.
@@ -79,7 +97,7 @@ class Patch:
     def to_json(self) -> dict[str, Any]:
         """Return what JSON can hold: a few bytes per row of an object."""
         entries = {
-            "region": [_bounds(axis) for axis in self.region],
+            "regions": [[_bounds(axis) for axis in region] for region in self.regions],
             "changed": _pack(np.packbits(self.changed)),
             "dtype": self.values.dtype.name,
             **_pack_runs(self.values),
@@ -95,18 +113,30 @@ class Patch:
         LookupError, TypeError, ValueError, zlib.error
             If it is not that of a patch.
         """
-        region = tuple(
-            slice(*axis) if isinstance(axis, list) else axis for axis in entries["region"]
-        )
-        shape = [axis.stop - axis.start for axis in region if isinstance(axis, slice)]
-        bits = np.unpackbits(_unpack(entries["changed"], "u1"), count=math.prod(shape))
-        changed = bits.reshape(shape).astype(bool)
+        there_are = entries["regions"] if "regions" in entries else [entries["region"]]
+        regions = tuple(map(_region, there_are))
+        n_pixels = sum(math.prod(_shape(region)) for region in regions)
+        changed = np.unpackbits(_unpack(entries["changed"], "u1"), count=n_pixels).astype(bool)
         there = (entries, entries["before"]) if "before" in entries else (entries,)
         values = [_unpack_runs(runs, entries["dtype"]) for runs in there]
         for held in values:
             if np.count_nonzero(changed) != len(held):
                 raise ValueError(f"{np.count_nonzero(changed)} pixels and {len(held)} values")
-        return cls(region, changed, *values)
+        return cls(regions, changed, *values)
+
+
+def _values(edit: Edit) -> NDArray[Any]:
+    """Return what the changed pixels of an edit hold now, (N,)."""
+    after = np.asarray(edit.after).astype(edit.before.dtype, copy=False)
+    return np.broadcast_to(after, edit.changed.shape)[edit.changed]
+
+
+def _region(bounds: Sequence[Any]) -> Region:
+    return tuple(slice(*axis) if isinstance(axis, list) else axis for axis in bounds)
+
+
+def _shape(region: Region) -> tuple[int, ...]:
+    return tuple(axis.stop - axis.start for axis in region if isinstance(axis, slice))
 
 
 def _bounds(axis: int | slice) -> int | list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -13,17 +14,18 @@ from napari_sam.labels.parts import Parts, as_parts, sum_parts
 from napari_sam.masks.mask import box_slices
 
 
-def edited_parts(edit: Edit) -> Parts:
-    """Return for each object that an edit touches how many pixels it gets, and the box of these.
+def edited_parts(edits: Iterable[Edit]) -> Parts:
+    """Return for each object that edits, one at least, touch how many pixels it gets, and where.
 
     Areas are negative where an object loses more than it gets.
     """
-    plane, corner = _place(edit)
-    lost, won = (
-        find_in_block(np.where(edit.changed, held, 0), corner) for held in (edit.before, edit.after)
-    )
-    taken = as_parts(replace(lost, areas=-lost.areas), plane)
-    return sum_parts([taken, as_parts(won, plane)])
+    parts = []
+    for edit in edits:
+        plane, corner = _place(edit)
+        for sign, held in ((-1, edit.before), (1, edit.after)):
+            found = find_in_block(np.where(edit.changed, held, 0), corner)
+            parts.append(as_parts(replace(found, areas=sign * found.areas), plane))
+    return sum_parts(parts)
 
 
 def read_parts(parts: Parts, labels: LabelsArray) -> Parts:

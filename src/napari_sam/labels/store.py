@@ -65,21 +65,21 @@ class ObjectStore:
         if self.journal is not None:
             self.journal.append(done)
         try:
-            if done.edit is not None:
-                with explained("the labels"):
-                    done.edit.write(labels)
+            with explained("the labels"):
+                for edit in done.edits:
+                    edit.write(labels)
         except BaseException:
             self._take_back(done, labels)
             raise
-        if self.journal is not None and done.edit is not None:
+        if self.journal is not None and done.edits:
             self.journal.confirm()
         self.table.change(drop=done.drop, put=done.put)
         return done
 
     def _take_back(self, done: Change, labels: LabelsArray) -> None:
         """Put back, as far as possible, what was written before the disk refused the rest."""
-        with suppress(Exception):
-            if done.edit is not None:
-                done.edit.inverse().write(labels)
+        for edit in done.edits:
+            with suppress(Exception):
+                edit.inverse().write(labels)
         if self.journal is not None:
             self.journal.retract()

@@ -71,7 +71,7 @@ class Arranging(Drafting):
     def take_over(self) -> None:
         """Have answered, by whoever listens now, what those asked before have left."""
         if self._draft.is_waiting:
-            self._resume(self._draft, wait=False)
+            self._resume(self._draft, wait=self.is_deserted)
         if self.is_deserted:
             self._go_on_if_known()
 

@@ -91,7 +91,7 @@ class Watch:
             return None if state is None else self._encoding_ahead(state)
         if isinstance(seen, Request):
             return self._answering(seen, lane.doing)
-        stop = self._lanes.cancel if isinstance(seen, Chore) else None
+        stop = self._stop_seen if isinstance(seen, Chore) else None
         return Doing(lane.doing or WORKING, None, stop, STOP_WORK_TIP)
 
     @property
@@ -120,7 +120,7 @@ class Watch:
             text = _with_time(f"Encoding tile {self._n_windows}", left)
         if request.is_hover:
             return Doing(text, share, self._stop_ahead, STOP_AHEAD_TIP)
-        return Doing(text, share, self._lanes.cancel, STOP_TIP)
+        return Doing(text, share, self._stop_seen, STOP_TIP)
 
     def _encoding_ahead(self, state: QueueState) -> Doing:
         nth, n = state.around
@@ -137,8 +137,12 @@ class Watch:
         text = _with_time(f"Encoding tile {nth:,}/{n:,} ahead", left)
         return Doing(text, (nth - 1 + (share or 0)) / max(n, 1), stop, tip)
 
+    def _stop_seen(self) -> None:
+        """Stop what was seen last, not what has begun since."""
+        self._lanes.cancel(self._seen)
+
     def _stop_ahead(self) -> None:
-        self._lanes.cancel()
+        self._stop_seen()
         self._ahead.is_on = False
 
     def _stop_job(self) -> None:

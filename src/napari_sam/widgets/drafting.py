@@ -337,7 +337,10 @@ class Drafting(Ordering):
         )
 
     def _answer(self, request: Request, wait: bool) -> None:
-        """Have a request answered: elsewhere, if somebody listens and nobody waits; or now."""
+        """Have a request answered: elsewhere, if somebody listens and nobody waits; or now.
+
+        Where all who listen only look on, it is answered when the next command, or dock, comes.
+        """
         if not wait and len(self.asked):
             self.asked.emit(request)
             return

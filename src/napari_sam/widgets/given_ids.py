@@ -114,7 +114,7 @@ class GivenIds:
                 self._highest_painted = max(self._highest_painted, highest)
             if self._counted is not None:
                 self._counted.use(highest)
-            for part in edited_parts(edit):
+            for part in edited_parts([edit]):
                 n_more = int(part["area"])
                 self._n_painted[int(part["label"])] += n_more if is_back else max(0, n_more)
 

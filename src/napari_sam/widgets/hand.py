@@ -108,6 +108,25 @@ class Hand:
         """
         self.session.in_turn(partial(self._delete_at, self.cursor.spot, everywhere))
 
+    def follow(self) -> None:
+        """Follow the object being made, or the kept one under the cursor, through the stack.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        self.session.in_turn(partial(self._follow_at, self.cursor.spot))
+
+    def _follow_at(self, spot: Spot | None) -> None:
+        session = self.session
+        if not session.draft.is_empty or session.image is None:
+            session.propagate(wait=False)
+        elif spot and (label := session.object_at(spot.y, spot.x, plane=spot.plane)):
+            session.propagate(label, near=(spot.y, spot.x), plane=spot.plane, wait=False)
+        else:
+            raise ValueError("Click an object, or move the cursor over a kept one, to follow it.")
+
     def _delete_at(self, spot: Spot | None, everywhere: bool) -> None:
         session, old = self.session, self.session.draft.old
         if old is not None:

@@ -154,8 +154,9 @@ def _is_it(step: Step, edit: Edit, layer: Labels, *, backward: bool = False) -> 
     """Whether a step changes labels as an edit does; `backward`: whether its undoing does."""
     if len(step.written) != 1 or step.written[0].layer is not layer:
         return False
-    done = step.written[0].unpacked().change.edit
-    return done is not None and edit.puts_the_same(done.inverse() if backward else done)
+    change = step.written[0].unpacked().change
+    edits = (change.inverse() if backward else change).edits
+    return len(edits) == 1 and edit.puts_the_same(edits[0])
 
 
 def _iter_drafts(steps: list[Step]) -> Iterator[list[Step]]:

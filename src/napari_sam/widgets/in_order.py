@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -53,9 +53,14 @@ def in_order(
 def go_on(waiting: Waits, first: Callable[[], Any]) -> None:
     """Do `first` and what was put off, until something holds up again.
 
-    One that cannot be done says so, and does not keep others from being done.
+    One that cannot be done says so. Whatever it raises, the others are done.
     """
     commands, waiting.held_up = [first, *waiting.held_up], []
-    for command in commands:
-        with waiting.telling():
-            command()
+    with ExitStack() as all_of_them:
+        for command in reversed(commands):  # the stack begins with the last
+            all_of_them.callback(_do, waiting, command)
+
+
+def _do(waiting: Waits, command: Callable[[], Any]) -> None:
+    with waiting.telling():
+        command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_sam.widgets.action_button import ActionButton
-from napari_sam.widgets.keys import DELETE, DELETE_HERE, DROP, KEEP, REDO, UNDO
+from napari_sam.widgets.keys import DELETE, DELETE_HERE, DROP, FOLLOW, KEEP, REDO, UNDO
 from napari_sam.widgets.rows import side_by_side
 
 if TYPE_CHECKING:
@@ -30,9 +30,10 @@ class KeepRows(QWidget):
         self._delete, self._delete_here, undo, redo = (
             ActionButton(action, hand, links) for action in (DELETE, DELETE_HERE, UNDO, REDO)
         )
+        self._follow = ActionButton(FOLLOW, hand, links)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._object)
+        column.addLayout(side_by_side(self._object, self._follow, spacing=4))
         for row in ((self._keep, self._drop), (undo, redo), (self._delete, self._delete_here)):
             column.addLayout(side_by_side(*row, spacing=4))
         links.add(self._session.layers_changed, self._show)
@@ -49,5 +50,6 @@ class KeepRows(QWidget):
             self._object.setText(f"<b>Object {label}</b>, opened again")
         self._keep.set_title(KEEP.title if is_new else REPLACE)
         self._drop.set_title(DROP.title if is_new else LEAVE)
+        self._follow.setVisible(session.has_planes)
         for button in (self._delete, self._delete_here):
             button.setEnabled(not is_new)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -89,7 +89,7 @@ class KeptLabels:
         self._reading: Reading | None = None
         self._followed: list[list[Change]] = []
         self._unnoted: list[PackedChange] = []
-        self._unread: list[Edit] = []
+        self._unread: list[list[Edit]] = []
         self._ended: dict[Key, ObjectRecord] = {}
 
     @property
@@ -112,8 +112,9 @@ class KeptLabels:
 
     def apply(self, change: Change) -> Change:
         """Make a change, and return what was done; see `ObjectStore.apply`."""
-        with self.layer.events.paint.blocker(self._on_paint):
-            done = self._objects.apply(change, self.shown)
+        shown = self.shown
+        with self.layer.events.paint.blocker(self._on_paint), shown.together():
+            done = self._objects.apply(change, shown)
         self.is_changed = True
         for since in self._followed:
             since.append(done)
@@ -146,7 +147,8 @@ class KeptLabels:
         self.is_read = True
         self.saved, self._objects, self._recovery = found.saved, found.objects, found.recovery
         painted, self._unread = self._unread, []
-        self._take_painted(painted)
+        for edits in painted:
+            self._take_painted(edits)
 
     def _end_reading(self) -> None:
         self._is_reading = False
@@ -183,7 +185,7 @@ class KeptLabels:
         """Go on with arrays of a wider type; what has been painted meanwhile is painted there."""
         if isinstance(wider, list):
             whole = Levels(wider)
-            for edit in (change.edit for change in painted if change.edit):
+            for edit in (edit for change in painted for edit in change.edits):
                 edit.possible(whole).write(whole)
             self._replace(wider, None)
             return
@@ -257,27 +259,32 @@ class KeptLabels:
         self._take_painted(edits)
         self.taken_back.emit(edits, self.layer)
 
-    def _take_painted(self, edits: Iterable[Edit]) -> None:
-        """Bring all up to date with pixels that have been painted, and tell of it."""
-        if not self.is_read:
-            self._unread += edits
+    def _take_painted(self, edits: list[Edit]) -> None:
+        """Bring all up to date with pixels that have been painted, and tell of it.
+
+        Each of them on another plane.
+        """
+        if not edits:
             return
+        if not self.is_read:
+            self._unread.append(edits)
+            return
+        done = self._with_records(edits)
         for edit in edits:
-            done = self._with_records(edit)
             if self.saved is not None:
                 self.saved.pyramid.update(edit.region)
-            self._note(done)
-            self.table.change(drop=done.drop, put=done.put)
-            self.painted.emit(done, self.layer)
+        self._note(done)
+        self.table.change(drop=done.drop, put=done.put)
+        self.painted.emit(done, self.layer)
 
-    def _with_records(self, edit: Edit) -> Change:
+    def _with_records(self, edits: list[Edit]) -> Change:
         """Return painting as a change that also says what becomes of the records.
 
         That of an object which is painted over comes back if all of the object does.
         """
         drop: tuple[ObjectRecord, ...] = ()
         put: tuple[ObjectRecord, ...] = ()
-        for part in edited_parts(edit):
+        for part in edited_parts(edits):
             key = int(part["label"]), tuple(part["plane"].tolist())
             record = self.table.get(*key)
             if record is None:
@@ -292,7 +299,7 @@ class KeptLabels:
                 (y0, x0, y1, x1), (v0, u0, v1, u1) = record.box, part["box"].tolist()
                 box = (min(y0, v0), min(x0, u0), max(y1, v1), max(x1, u1))
                 put += (replace(record, area=area, box=box),)
-        return Change(drop, put, edit)
+        return Change(drop, put, tuple(edits))
 
     def _note(self, done: Change) -> None:
         """Remember a change that has been made already, where others are noted."""
@@ -302,7 +309,7 @@ class KeptLabels:
         journal = self._objects.journal
         if journal is not None and self.is_on_disk:
             if done.drop or done.put:  # the pixels are on disk already
-                journal.append(replace(done, edit=None))
+                journal.append(replace(done, edits=()))
         elif journal is not None:
             journal.append(done)
             journal.confirm()

@@ -109,6 +109,14 @@ DELETE_HERE = Action(
     "The same, but on this plane only; what the object has on others stays.",
     lambda hand: hand.delete(everywhere=False),
 )
+FOLLOW = Action(
+    "follow",
+    "Follow",
+    "F",
+    "Keep this object and follow it through the planes above and below. With the key: or the kept "
+    "one under the cursor.",
+    lambda hand: hand.follow(),
+)
 LARGER = Action(
     "larger",
     "Larger",
@@ -181,7 +189,7 @@ TOOLS = {
     )
 }
 REVIEW = (NEXT, PREVIOUS, ACCEPT)
-EDITS = (KEEP, DROP, UNDO, REDO, DELETE, DELETE_HERE)
+EDITS = (KEEP, DROP, FOLLOW, UNDO, REDO, DELETE, DELETE_HERE)
 ACTIONS = (*EDITS, LARGER, SMALLER, TURBO, *TOOLS.values(), *REVIEW)
 """On the image, while a layer of the plugin is the active one."""
 

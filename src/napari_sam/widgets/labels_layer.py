@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +32,8 @@ LARGE_PX = 8192**2
 
 PATCH_SHARE = 0.05
 """Up to this part of a plane only the changed pixels are handed to napari, one by one, at some 100
-ns each; beyond it the plane is drawn anew, which takes 1 to 5 ns for each of its pixels."""
+ns each; beyond it the plane is drawn anew, which takes 1 to 5 ns for each of its pixels. napari's
+own undo then knows nothing of it."""
 
 ANOTHER = "Choose a new one, or open its folder with Open labels …"
 """What to do about labels that cannot be written into."""
@@ -56,6 +59,8 @@ class ShownLabels:
         self.layer = layer
         self._pyramid = pyramid
         self._levels = list(layer.data) if layer.multiscale else [layer.data]
+        self._are_together = self._is_stale = False
+        self._n_changed = 0
 
     @property
     def levels(self) -> list[Any]:
@@ -109,11 +114,22 @@ class ShownLabels:
     def __getitem__(self, region: tuple[int | slice, ...]) -> NDArray[Any]:
         return np.asarray(self.array[region])
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Count what is written meanwhile as one: if it is much, the plane is drawn once."""
+        self._are_together, self._n_changed = True, 0
+        try:
+            yield
+        finally:
+            self._are_together = False
+            if self._is_stale:
+                self._draw()
+
     def __setitem__(self, region: tuple[int | slice, ...], values: NDArray[Any]) -> None:
         if self.layer.multiscale:
             whole = Levels(self._levels) if self._pyramid is None else self._pyramid
             whole[region] = values
-            self.layer.refresh(extent=False, highlight=False)
+            self._draw()
             return
         self._write(region, values)
         if self._pyramid is not None:
@@ -121,11 +137,19 @@ class ShownLabels:
 
     def _write(self, region: tuple[int | slice, ...], values: NDArray[Any]) -> None:
         changed = np.asarray(values) != self[region]
-        if np.count_nonzero(changed) > PATCH_SHARE * self.shape[-2] * self.shape[-1]:
+        n_before = self._n_changed if self._are_together else 0
+        self._n_changed = n_before + int(np.count_nonzero(changed))
+        if self._n_changed > PATCH_SHARE * self.shape[-2] * self.shape[-1]:
             self.array[region] = values
-            self.layer.refresh(extent=False, highlight=False)
+            self._draw()
         else:
             self._patch(region, values, changed)
+
+    def _draw(self) -> None:
+        """Draw the plane anew: now, or when all that belongs together is written."""
+        self._is_stale = self._are_together
+        if not self._is_stale:
+            self.layer.refresh(extent=False, highlight=False)
 
     def _patch(
         self, region: tuple[int | slice, ...], values: NDArray[Any], changed: NDArray[np.bool_]
@@ -138,7 +162,7 @@ class ShownLabels:
         indices += [index + start for index, start in zip(inside, starts, strict=True)]
         self.layer.data_setitem(tuple(indices), values[changed])
         if not self.layer.loaded:
-            self.layer.refresh(extent=False)
+            self._draw()
 
 
 def painted_pixels(atom: Any) -> tuple[tuple[NDArray[np.integer], ...], Any, Any]:

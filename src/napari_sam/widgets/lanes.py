@@ -86,15 +86,16 @@ class Lanes(QObject):
             lane.abandon()
         lane.submit(work)
 
-    def cancel(self) -> None:
-        """Stop what the user waits for, where that can be stopped."""
-        lane = self.busy
-        if lane is self._for_drafts:
+    def cancel(self, work: object) -> None:
+        """Stop something, if it is still going on, and can be stopped."""
+        if work is None:
+            return
+        if work is self._for_drafts.current:
             self._session.cancel()
-        elif lane is self._for_chores:
+        elif work is self._for_chores.current:
             self._call_off_chore()
-        elif lane is self._for_hover:
-            lane.abandon()
+        elif work is self._for_hover.current:
+            self._for_hover.abandon()
         self._on_idle()
 
     def stop(self) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.labels.edit import Edit
-from napari_sam.labels.packed_edit import PackedEdit
+from napari_sam.labels.packed_edits import PackedEdits
 from napari_sam.masks.runs import Box, to_runs
 from napari_sam.widgets.recipe import call_text
 
@@ -32,8 +32,8 @@ class Painted:
         The name of the labels in the script.
     plane : tuple of int
         Of the labels.
-    edit : PackedEdit
-        What changed.
+    edits : PackedEdits
+        What changed: one edit.
     is_firm : bool
         Whether a pixel that was painted back to what it was is painted all the same, as it may
         have been something else when the script comes to it.
@@ -42,20 +42,25 @@ class Painted:
     serial: int
     labels: str
     plane: Plane
-    edit: PackedEdit
+    edits: PackedEdits
     is_firm: bool = False
 
     @classmethod
     def of(cls, serial: int, labels: str, edit: Edit, *, is_firm: bool = False) -> Painted:
         """Note an edit."""
         plane: Any = edit.region[:-2]
-        return cls(serial, labels, plane, PackedEdit.of(edit), is_firm)
+        return cls(serial, labels, plane, PackedEdits.of((edit,)), is_firm)
+
+    @property
+    def edit(self) -> Edit:
+        """What changed."""
+        return self.edits.unpack()[0]
 
     def touched(self, edit: Edit) -> NDArray[np.bool_]:
         """Return which pixels of the region of another edit were painted."""
         height, width = edit.changed.shape
         inside = np.zeros((height, width), bool)
-        mine = self.edit.unpack()
+        mine = self.edit
         if mine.region[:-2] != edit.region[:-2]:
             return inside
         (y0, x0), (v0, u0) = _corner(mine), _corner(edit)
@@ -84,7 +89,7 @@ def _iter_near(strokes: Iterable[Painted]) -> Iterator[list[Painted]]:
     """Yield strokes in their order, as many at a time as lie close together."""
     near, low, high = list[Painted](), np.zeros(2, int), np.zeros(2, int)
     for stroke in strokes:
-        edit = stroke.edit.unpack()
+        edit = stroke.edit
         start = np.array(_corner(edit))
         end = start + edit.changed.shape
         if near and np.prod(np.maximum(high, end) - np.minimum(low, start)) > MOST_PX:
@@ -97,7 +102,7 @@ def _iter_near(strokes: Iterable[Painted]) -> Iterator[list[Painted]]:
 
 
 def _iter_calls(strokes: list[Painted], layer: str | None) -> Iterator[str]:
-    corner, before, after, is_painted = _composed([stroke.edit.unpack() for stroke in strokes])
+    corner, before, after, is_painted = _composed([stroke.edit for stroke in strokes])
     if not any(stroke.is_firm for stroke in strokes):
         is_painted &= before != after
     plane = strokes[0].plane or None

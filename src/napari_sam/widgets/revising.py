@@ -104,18 +104,11 @@ class Revising(Filing):
             raise ValueError(f"There is nothing left of object {label}.")
         if self._is_put_off(partial(self.delete, label, near=places), wait=False):
             return
-        masks = {on: self._target.find(label, on, place) for on, place in places.items()}
+        written = self._target.delete(label, places)
         is_open = self._draft.label == label and self._draft.plane in places
         after = self._draft.emptied() if is_open else self._draft
-        written: tuple[Written, ...] = ()
-        try:
-            for on, mask in masks.items():
-                written += (self._target.delete(label, on, mask),)
-        finally:  # what has been deleted when a disk refuses the rest can be undone
-            if written:
-                done = {on: places[on] for on, _ in zip(places, written, strict=False)}
-                where = _where(near if len(places) == 1 else done, places)
-                self._finish(written, after, self._call("delete", label, about=LABELS, **where))
+        where = _where(near, places)
+        self._finish(written, after, self._call("delete", label, about=LABELS, **where))
 
     @in_order
     def review(
@@ -137,7 +130,7 @@ class Revising(Filing):
         written = self._target.review(label, places, is_reviewed)
         where = _where(near, places)
         call = self._call("review", label, about=LABELS, **where, is_reviewed=is_reviewed)
-        self._finish((written,), self._draft, call)
+        self._finish(written, self._draft, call)
 
     def kept_mask(self, label: int, *, near: Near = None, plane: Plane = None) -> Mask:
         """Return the pixels of a kept object on one plane; parameters as for `reopen`."""
@@ -156,20 +149,19 @@ class Revising(Filing):
     def _places(self, near: Near | Places, plane: Plane) -> Places:
         return near if isinstance(near, Mapping) else {self._plane(plane): near}
 
-    def _finish(self, written: tuple[Written, ...], after: Draft, *calls: Call) -> None:
+    def _finish(self, written: Written, after: Draft, *calls: Call) -> None:
         """Note what was written as a step, and tell everybody."""
         self.leave()
-        self._change(after, written, calls)
+        self._change(after, (written,), calls)
         if after is not self._draft:
             self._set_draft(after)
-        for one in written:
-            self._tell_change(one.change, one.layer)
-        self._say(f"{_told(written)} {UNDO.key} takes it back.")
+        self._tell_change(written.change, written.layer)
+        self._say(f"{written.says} {UNDO.key} takes it back.")
 
     def _say_again(self, written: Sequence[AnyWritten], how: str) -> None:
         """Say what was taken back, or done again, if nothing else is to be said: of an object."""
         if written and self._draft.is_empty:
-            told = _told(written)
+            told = written[0].says
             self._say(f"{how}: {told[0].lower()}{told[1:]}")
 
     def _tell_change(self, change: Change, layer: Labels) -> None:
@@ -177,15 +169,8 @@ class Revising(Filing):
         if layer is self._target.layer:
             self.objects_changed.emit(change)
             is_asked = self._draft.is_waiting and self._draft.recipe.is_asked
-            if change.edit is not None and is_asked and not self.is_deserted:
+            if change.edits and is_asked and not self.is_deserted:
                 self._resume(self._draft, wait=False)  # what is there now is to count
-
-
-def _told(written: Sequence[AnyWritten]) -> str:
-    """Return sentences on what was written."""
-    n_more = len(written) - 1
-    elsewhere = f" The same on {n_more:,} more plane{'s' * (n_more > 1)}." if n_more else ""
-    return written[0].says + elsewhere
 
 
 def _where(near: Near | Places, places: Places) -> dict[str, object]:

@@ -129,9 +129,9 @@ class Scripting(Revising):
 
     def _note_painted(self, done: Change, layer: Labels) -> None:
         """Note for the script what has been painted by hand."""
-        if done.edit is not None:
-            name = self._names.labels(self._target.of(layer), self._source.layer)
-            self._transcript.paint(name, done.edit)
+        name = self._names.labels(self._target.of(layer), self._source.layer)
+        for edit in done.edits:
+            self._transcript.paint(name, edit)
 
     def _note_removed(self, layer: Layer) -> None:
         """Note for the script that labels have been removed, if it speaks of them."""
@@ -142,9 +142,9 @@ class Scripting(Revising):
 
     def _put_right(self, step: Step, written: AnyWritten) -> None:
         """Note for the script what is there now, if a change had been painted over."""
-        if (edit := written.unpacked().change.edit) is not None:
-            kept = self._target.of(written.layer)
-            name = self._names.labels(kept, self._source.layer)
+        kept = self._target.of(written.layer)
+        name = self._names.labels(kept, self._source.layer)
+        for edit in written.unpacked().change.edits:
             self._transcript.put_right(step.calls[-1].serial, name, edit, kept.shown)
 
     def _forget_labels(self, layer: Labels) -> None:

@@ -10,11 +10,11 @@ from napari_sam.labels.change import Change
 from napari_sam.masks.runs import iter_rows
 from napari_sam.widgets.draft import READY, Draft
 from napari_sam.widgets.drafting import Plane
+from napari_sam.widgets.following import Following
 from napari_sam.widgets.hover import fills_window
 from napari_sam.widgets.in_order import go_on, in_order
 from napari_sam.widgets.predictor import Predictor, Request
 from napari_sam.widgets.recipe import Asking, Code, literal
-from napari_sam.widgets.scripting import Scripting
 from napari_sam.widgets.sliders import find_sliders
 from napari_sam.widgets.transcript import COMMIT, FIND
 
@@ -34,7 +34,7 @@ UNSEEN = (
 )
 
 
-class SegmentSession(Scripting):
+class SegmentSession(Following):
     """Segments objects in one viewer, one after the other.
 
     Every command does what the hand does in the window, and the window shows what commands do.
@@ -77,7 +77,7 @@ class SegmentSession(Scripting):
             If the id is lower than `next_label`, and may be taken; or too high for the labels.
         """
         if self._draft.is_waiting and not (wait or self.is_deserted):
-            self._once_answered = partial(self.commit, label=label)
+            self._once_answered = partial(self.commit, label=label, wait=wait)
             return None
         if self._draft.is_waiting:
             self._resume(self._draft, wait=True)
@@ -96,7 +96,7 @@ class SegmentSession(Scripting):
             return None
         call = self._call("commit", about=COMMIT, label=written.label or None)
         kept_as = self._draft.label or written.label or None
-        self._finish((written,), self._draft.emptied(), *self._draft.recipe.calls, call)
+        self._finish(written, self._draft.emptied(), *self._draft.recipe.calls, call)
         return kept_as
 
     @in_order
@@ -147,7 +147,7 @@ class SegmentSession(Scripting):
         first = written.label - written.n_objects + 1
         how = {"plane": plane or None, "first_label": first}
         call = self._call("commit_all", made, about=FIND if source else COMMIT, **how)
-        self._finish((written,), self._draft, call)
+        self._finish(written, self._draft, call)
         return written.n_objects
 
     # Back and forth
@@ -186,15 +186,19 @@ class SegmentSession(Scripting):
     def accept(self, request: Any, answer: Any) -> None:
         """Take the answer to what was `asked`, if it still matters. Main thread only."""
         if not isinstance(request, Request):
-            with self.telling():
-                request.take(answer)
-            self.layers_changed.emit()
-            self._go_on_if_known()
+            try:
+                with self.telling():
+                    request.take(answer)
+                self.layers_changed.emit()
+            finally:  # whatever a listener raises, no command waits for ever
+                self._go_on_if_known()
             return
-        self._accept(request, answer)
-        if not self._draft.is_waiting and (first := self._once_answered) is not None:
-            self._once_answered = None
-            go_on(self, first)
+        try:
+            self._accept(request, answer)
+        finally:
+            if not self._draft.is_waiting and (first := self._once_answered) is not None:
+                self._once_answered = None
+                go_on(self, first)
 
     @in_order
     def ask_again(self, *, alone: bool = False, **how: Unpack[Asking]) -> None:

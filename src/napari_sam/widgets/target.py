@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -238,7 +238,7 @@ class Target:
             drop += _there(self.objects.get(label, draft.plane))
         is_new = draft.old is None and made.area > 0
         return self._apply(
-            layer, Change(drop, put, edit), says, label if is_new else 0, int(is_new)
+            layer, Change(drop, put, (edit,)), says, label if is_new else 0, int(is_new)
         )
 
     def write_all(
@@ -259,14 +259,35 @@ class Target:
         edit = plan_table(labels, new, first, plane=plane)
         put = tuple(iter_records(edit, new, first, plane, model))
         says = f"Kept {len(new):,} objects" if len(new) != 1 else f"Kept as object {first}"
-        return self._apply(layer, Change((), put, edit), says, first + len(new) - 1, len(new))
+        return self._apply(layer, Change((), put, (edit,)), says, first + len(new) - 1, len(new))
 
-    def delete(self, label: int, plane: tuple[int, ...], mask: Mask) -> Written:
-        """Make an object background on one plane, where its mask has been found."""
+    def write_through(
+        self,
+        layer: Labels,
+        label: int,
+        masks: Sequence[tuple[tuple[int, ...], Mask]],
+        model: str,
+    ) -> Written:
+        """Write an object that is there into more planes; others that are there stay whole."""
+        edits: tuple[Edit, ...] = ()
+        put: tuple[ObjectRecord, ...] = ()
+        for plane, mask in masks:
+            edit = plan_mask(ShownLabels(layer), mask, label, plane=plane, overlap="keep")
+            if (made := written_mask(edit, label, mask)).area:
+                edits += (edit,)
+                put += (ObjectRecord.of(made, label, plane, model=model),)
+        return self._apply(layer, Change((), put, edits), f"Followed object {label}")
+
+    def delete(self, label: int, places: Mapping[tuple[int, ...], Near]) -> Written:
+        """Make an object background on some planes: on all of them, or, if that fails, on none."""
         layer: Any = self.layer
-        edit = plan_removal(ShownLabels(layer), mask, label, plane=plane)
-        gone = _there(self.objects.get(label, plane))
-        return self._apply(layer, Change(gone, (), edit), f"Deleted object {label}")
+        shown, gone = ShownLabels(layer), (self.objects.get(label, plane) for plane in places)
+        edits = tuple(
+            plan_removal(shown, self.find(label, plane, near), label, plane=plane)
+            for plane, near in places.items()
+        )
+        change = Change(tuple(record for record in gone if record is not None), (), edits)
+        return self._apply(layer, change, f"Deleted object {label}")
 
     def review(
         self, label: int, places: Mapping[tuple[int, ...], Near], is_reviewed: bool
@@ -316,7 +337,7 @@ class Target:
     ) -> Written:
         """Make a change, unless it would change nothing."""
         written = Written(layer, change, says, label, n_objects)
-        if not written.n_changed and change.edit is not None:
+        if not written.n_changed and (change.edits or not change.put):
             return written
         kept = self.of(layer)
         done = kept.apply(change)
@@ -371,7 +392,9 @@ def _there(record: ObjectRecord | None) -> tuple[ObjectRecord, ...]:
 
 
 def _sentence(says: str, layer: Labels, change: Change) -> str:
-    plane = change.edit.region[:-2] if change.edit else ()
+    plane = change.edits[0].region[:-2] if change.edits else ()
     where = f", plane {', '.join(map(str, plane))}" if plane else ""
     hidden = "" if layer.visible else ", which is hidden"
-    return f"{says} in '{layer.name}'{hidden}{where}."
+    n_more = len(change.edits) - 1
+    elsewhere = f" The same on {n_more:,} more plane{'s' * (n_more > 1)}." if n_more > 0 else ""
+    return f"{says} in '{layer.name}'{hidden}{where}.{elsewhere}"

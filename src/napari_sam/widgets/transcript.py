@@ -29,7 +29,7 @@ RESETS = {"image": ("sliders", "normalization"), "model": ("halo",)}
 """Choices that another image, or another model, begins anew with."""
 
 EFFECTS = frozenset(
-    {"commit", "commit_all", "delete", "review", "widen_labels", "recover", "remove"}
+    {"commit", "commit_all", "propagate", "delete", "review", "widen_labels", "recover", "remove"}
 )
 """Commands that end a paragraph of the script."""
 

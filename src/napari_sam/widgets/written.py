@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from napari_sam.labels.change import Change
-from napari_sam.labels.packed_edit import PackedEdit
+from napari_sam.labels.change import Change, PackedChange
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -39,13 +38,11 @@ class Written:
     @property
     def n_changed(self) -> int:
         """Number of pixels that got another value."""
-        return self.change.edit.n_changed if self.change.edit else 0
+        return self.change.n_changed
 
     def packed(self) -> PackedWritten:
         """Return the same in little memory."""
-        edit = self.change.edit
-        rest = replace(self, change=replace(self.change, edit=None))
-        return PackedWritten(rest, None if edit is None else PackedEdit.of(edit))
+        return PackedWritten(replace(self, change=Change()), self.change.packed())
 
     def unpacked(self) -> Written:
         """Return this."""
@@ -54,10 +51,10 @@ class Written:
 
 @dataclass(frozen=True, eq=False)
 class PackedWritten:
-    """One change of a labels layer, in little memory: its pixels apart from the rest."""
+    """One change of a labels layer, in little memory: the change apart from the rest."""
 
     rest: Written
-    edit: PackedEdit | None
+    change: PackedChange
 
     @property
     def layer(self) -> Labels:
@@ -85,8 +82,7 @@ class PackedWritten:
 
     def unpacked(self) -> Written:
         """Return the change."""
-        edit = None if self.edit is None else self.edit.unpack()
-        return replace(self.rest, change=replace(self.rest.change, edit=edit))
+        return replace(self.rest, change=self.change.unpack())
 
 
 AnyWritten: TypeAlias = Written | PackedWritten
