@@ -42,7 +42,9 @@ def answer(session, work):
 def answer_all(session, requests):
     """Answer whatever is asked, the latest first, until nobody waits."""
     while session.is_held_up:
-        answer(session, [work for work in requests if isinstance(work, Request)][-1])
+        work = requests.pop()
+        if isinstance(work, Request | Chore):
+            answer(session, work)
 
 
 def paint(session, y, x, label):

@@ -43,8 +43,8 @@ class Stage:
 
 STAGES = (
     Stage(600, 256, 8, 0),
-    Stage(12100, 256, 6, 5),
-    Stage(4400, 256, 8, 4, cools=True, synthetic_share=0.25, diameters=(14.0, 90.0)),
+    Stage(7000, 256, 6, 5),
+    Stage(3800, 256, 8, 4, cools=True, synthetic_share=0.25, diameters=(14.0, 90.0)),
 )
 """The encoder first learns to tell objects at every pixel, which is six times cheaper than prompts
 and gives the decoder something to look at. The rate then stays, so that the long stage may end

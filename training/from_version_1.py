@@ -1,20 +1,19 @@
-"""Train nano as its third version was: from the weights of the first, first by AdamW alone.
+"""Start nano's training from the weights of its first version, pruned to the lean network.
 
     git show 06670b1:src/napari_sam/model/nano.safetensors > version_1.safetensors
-    python training/version_3.py version_1.safetensors DATA RUN
-    torchrun --nproc-per-node 2 --no-python napari-sam train DATA RUN
+    python training/from_version_1.py version_1.safetensors DATA RUN
+    napari-sam train DATA RUN
 
 The lean network has five attention blocks where the first version had six, narrower MLPs, and no
 biases in front of normalizations. Left out are the block that changes the loss least, and the
 hidden channels of the smallest weights; biases move into the normalizations before them. The
-prompted part is taken over as it is, but for the quality head, which is new. It needs no first
-stage. 9994 steps of the second are taken by AdamW; the last line takes the others, by Muon.
+prompted part is taken over as it is, but for the quality head, which is new. The last line goes on
+behind the first stage, which the pruned network has no need of.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -29,8 +28,6 @@ from napari_sam.train.trainer import Trainer
 
 LEFT_OUT = 3
 """The attention block without which the loss of the instance head is lowest."""
-
-ADAMW_STEPS = 9994
 
 NORM = ("weight", "bias", "running_mean", "running_var")
 
@@ -125,26 +122,6 @@ def calibrate(net: Nano, offset: Tensor, batches: list[Tensor]) -> None:
     neck.bias.copy_(neck.running_mean + offset)
 
 
-def start(trainer: Trainer, weights: Path) -> None:
-    """Put the pruned first version in place of the first stage."""
-    old = {k: v.float() for k, v in load_file(weights).items()}
-    offset = prune(old, trainer.net)
-    crops = Crops(trainer.sources, 256, 1, 0, synthetic_share=0.2)
-    batches = [torch.stack([crops[10**6 + j, i]["image"] for i in range(8)]) for j in range(2)]
-    calibrate(trainer.net, offset, batches)
-    trainer.average.load_state_dict(trainer.net.state_dict())
-    trainer.step = STAGES[0].steps
-    trainer.save()
-
-
-def adamw(net: nn.Module) -> tuple[torch.optim.Optimizer]:
-    """Return AdamW for all parameters."""
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    others = [p for p in net.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
-    return (torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True),)
-
-
 def main() -> None:
     """Write a checkpoint from which ``napari-sam train`` goes on."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -153,16 +130,15 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     given = parser.parse_args()
     sources = read_folder(given.data)
-    stages = (STAGES[0], replace(STAGES[1], steps=ADAMW_STEPS))
-    first = Trainer(sources, given.run / "adamw", stages, make_optimizers=adamw)
-    if first.step == 0:
-        start(first, given.version_1)
-    first.run()
-    then = Trainer(sources, given.run)
-    then.net.load_state_dict(first.net.state_dict())
-    then.average.load_state_dict(first.average.state_dict())
-    then.step = first.step
-    then.save()
+    trainer = Trainer(sources, given.run)
+    old = {k: v.float() for k, v in load_file(given.version_1).items()}
+    offset = prune(old, trainer.net)
+    crops = Crops(sources, 256, 1, 0, synthetic_share=0.2)
+    batches = [torch.stack([crops[10**6 + j, i]["image"] for i in range(8)]) for j in range(2)]
+    calibrate(trainer.net, offset, batches)
+    trainer.average.load_state_dict(trainer.net.state_dict())
+    trainer.step = STAGES[0].steps
+    trainer.save()
 
 
 if __name__ == "__main__":
