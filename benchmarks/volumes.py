@@ -10,6 +10,9 @@ over the planes, and of the whole volume without links and with them. Then that 
 which tells what linking alone loses: the truth, in each plane with numbers that tell nothing; and
 the same with each part of an object that lies in pieces in a plane for itself, as nobody could know
 better from one plane.
+
+Behind these, how well an object is followed (`propagate`) from its largest plane, where it is as the
+truth has it: the mean IoU in three dimensions over some objects, and what that plane alone would be.
 """
 
 from __future__ import annotations
@@ -28,12 +31,20 @@ from napari_sam.model.base import Model
 from napari_sam.segment.link import link_planes
 from napari_sam.segment.settings import LinkSettings, SegmentSettings
 from napari_sam.segment.stacks import count_pairs
+from napari_sam.train.clicks import iou
+from napari_sam.train.evaluate import spread
 from napari_sam.train.files import find_sources, iter_labeled
 from napari_sam.train.scores import instance_scores
 
 Labels = NDArray[np.integer]
 
-HEAD = "volume | objects | planes | volume, no links | linked | perfect planes, linked | in parts"
+HEAD = (
+    "volume | objects | planes | volume, no links | linked | perfect planes, linked | in parts | "
+    "followed | its plane alone"
+)
+
+MAX_FOLLOWED = 10
+"""Objects of a volume that are followed."""
 
 
 def ap50(truth: Labels, found: Labels) -> float:
@@ -68,6 +79,24 @@ def segment(image: NDArray[np.number], model: Model, links: LinkSettings) -> Lab
         return ns.segment_stack(embeddings, Path(folder) / "labels.zarr", settings=settings).data[:]
 
 
+def follow(image: NDArray[np.number], truth: Labels, model: Model) -> tuple[float, float]:
+    """Return how well objects are followed from their largest planes, and these planes alone."""
+    embeddings = ns.Embeddings(ns.open_image(image, axes="zyx"), model)
+    ids = [i for i in np.unique(truth[truth > 0]) if (truth == i).any((1, 2)).sum() > 2]
+    ious = []
+    for i in spread(ids, MAX_FOLLOWED):
+        there = truth == i
+        largest = int(there.sum((1, 2)).argmax())
+        found = np.zeros_like(there)
+        found[largest] = there[largest]
+        alone = iou(found, there)
+        for (z,), mask in ns.propagate(embeddings, ns.Mask.from_array(there[largest]), largest):
+            found[z] = mask.to_array(there.shape[1:])
+        ious.append((iou(found, there), alone))
+    followed, alone = np.mean(ious, axis=0).tolist()
+    return followed, alone
+
+
 def measure(image: NDArray[np.number], truth: Labels, model: Model) -> list[float]:
     """Return the columns behind the number of objects."""
     alone = segment(image, model, LinkSettings(is_linked=False))
@@ -78,6 +107,7 @@ def measure(image: NDArray[np.number], truth: Labels, model: Model) -> list[floa
         ap50(truth, segment(image, model, LinkSettings())),
         ap50(truth, link([shuffled(plane) for plane in truth], LinkSettings())),
         ap50(truth, link(in_parts, LinkSettings())),
+        *follow(image, truth, model),
     ]
 
 

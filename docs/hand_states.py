@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from math import cos, pi, sin
 
+import numpy as np
 from docs.window import COINS, Camera, Window, window
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
@@ -23,6 +24,8 @@ def take(camera: Camera) -> None:
         show_drawing(it)
         show_kept(it)
         show_seldom(it)
+    with window(camera, "Segment") as it:
+        show_followed(it)
 
 
 def show_clicks(it: Window) -> None:
@@ -103,3 +106,16 @@ def show_seldom(it: Window) -> None:
     advanced = it.open_dock("Segment").findChild(QCollapsible)
     QTest.mouseClick(advanced.toggleButton(), LEFT)
     it.photograph("advanced")
+
+
+def show_followed(it: Window) -> None:
+    """Show an object that has been followed through a stack; its planes lie beside each other."""
+    coins = it.viewer.layers["coins"]
+    it.viewer.layers.remove(coins)
+    planes = [np.roll(coins.data, shift, axis=1) for shift in range(-6, 7, 2)]
+    it.viewer.add_image(np.stack(planes), name="stack")
+    it.hand.click(COINS[0])
+    it.answered()
+    it.hand.key(Qt.Key.Key_F)
+    wait_until(lambda: len(it.session.objects) > 1)
+    it.photograph("followed")

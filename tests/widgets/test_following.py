@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QPushButton
+
+from napari_sam.widgets.session import session as session_of
 
 from .disc_model import DiscModel
 from .replay import assert_same, carry_out
@@ -99,3 +103,22 @@ def test_the_script_follows_it_too(session, model, picture):
     known = carry_out(session, [("image", picture, "cells")], model=DiscModel())
     assert "session.propagate(1" in session.script()
     assert_same(session, known)
+
+
+def test_the_key_follows_what_is_being_made_and_then_what_is_under_the_cursor(
+    window, open_dock, hand, qtbot
+):
+    _, widget = open_dock()
+    session = session_of(window)
+    window.dims.set_point(0, 2)
+    hand.click((100, 120))
+    qtbot.waitUntil(lambda: session.mask is not None, timeout=20_000)
+    assert widget.findChild(QPushButton, "follow").isVisible()
+    hand.key(Qt.Key.Key_F)
+    qtbot.waitUntil(lambda: session.labels and planes_with(session, 1) == [0, 1, 2, 3, 4])
+    session.undo()
+    assert planes_with(session, 1) == [2]
+    hand.move((100, 120))
+    hand.key(Qt.Key.Key_F)
+    qtbot.waitUntil(lambda: planes_with(session, 1) == [0, 1, 2, 3, 4])
+    assert session.draft.is_empty
