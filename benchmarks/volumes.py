@@ -11,8 +11,9 @@ which tells what linking alone loses: the truth, in each plane with numbers that
 the same with each part of an object that lies in pieces in a plane for itself, as nobody could know
 better from one plane.
 
-Behind these, how well an object is followed (`propagate`) from its largest plane, where it is as the
-truth has it: the mean IoU in three dimensions over some objects, and what that plane alone would be.
+Behind these, how well an object is followed (`propagate`) from its largest plane, where it is as
+the truth has it: the mean IoU in three dimensions over some objects, and what that plane alone
+would be.
 """
 
 from __future__ import annotations
