@@ -122,3 +122,16 @@ def test_the_key_follows_what_is_being_made_and_then_what_is_under_the_cursor(
     hand.key(Qt.Key.Key_F)
     qtbot.waitUntil(lambda: planes_with(session, 1) == [0, 1, 2, 3, 4])
     assert session.draft.is_empty
+
+
+def test_who_stops_it_goes_on_as_if_nothing_had_been_asked(session):
+    session.click(100, 120)
+    session.commit()
+    n_steps, asked = session.n_steps, []
+    session.asked.connect(asked.append)
+    session.propagate(1, plane=(2,), wait=False)
+    assert session.is_held_up
+    session.drop(asked[-1])
+    assert not session.is_held_up
+    assert session.n_steps == n_steps
+    assert planes_with(session, 1) == [2]

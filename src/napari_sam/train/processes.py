@@ -1,13 +1,16 @@
 """Several processes that train together, each on its share of the crops of a step.
 
-On a CPU two processes of one thread each are faster than one of two threads: most layers of a small
-network are too short to be shared. They are started by ``torchrun``.
+They are started by ``torchrun``. On two cores, two of one thread each are faster than one of two
+threads (``benchmarks/training.py``).
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, distributed, nn
+
+STATISTICS = ("running_mean", "running_var")
+"""Buffers of a batch normalization."""
 
 
 def join_processes() -> tuple[int, int]:
@@ -30,7 +33,3 @@ def average_over_processes(net: nn.Module) -> None:
     means = (whole / distributed.get_world_size()).split([part.numel() for part in parts])
     for part, mean in zip(parts, means, strict=True):
         part.copy_(mean.view_as(part))
-
-
-STATISTICS = ("running_mean", "running_var")
-"""Buffers of a batch normalization."""
