@@ -162,3 +162,41 @@ def test_warnings_of_other_threads_go_where_they_went(lane, heard, qtbot):
     with qtbot.waitSignal(lane.idle, timeout=PATIENCE_MS):
         may_go.set()
     assert heard == [1]
+
+
+def test_the_main_thread_gives_way_until_there_is_an_answer(lane, heard, qtbot):
+    may_go = threading.Event()
+    threading.Timer(0.05, may_go.set).start()
+    lane.submit(Steps(may_go, 1))
+    lane.give_way(20)
+    assert may_go.is_set() and heard == []  # the answer waits for the loop of events
+    qtbot.waitUntil(lambda: heard == [1], timeout=PATIENCE_MS)
+
+
+def test_the_main_thread_gives_way_for_a_moment_only(lane, heard, qtbot):
+    may_go = threading.Event()
+    lane.submit(Steps(may_go, 1))
+    lane.give_way(0.02)
+    assert not heard
+    may_go.set()
+    qtbot.waitUntil(lambda: heard == [1], timeout=PATIENCE_MS)
+
+
+def test_the_main_thread_does_not_give_way_to_what_takes_long(lane, heard, qtbot):
+    """Work that tells what it does first has something to encode or to open."""
+    may_go = threading.Event()
+    lane.submit(Steps("Encoding …", may_go, 1))
+    lane.give_way(20)
+    assert not may_go.is_set()
+    may_go.set()
+    qtbot.waitUntil(lambda: heard == ["Encoding …", 1], timeout=PATIENCE_MS)
+
+
+def test_what_was_heard_before_is_no_news_of_what_is_submitted(lane, heard, qtbot):
+    lane._has_news.set()
+    may_go = threading.Event()
+    threading.Timer(0.05, may_go.set).start()
+    lane.submit(Steps(may_go, 1))
+    lane.give_way(20)
+    assert may_go.is_set()
+    qtbot.waitUntil(lambda: heard == [1], timeout=PATIENCE_MS)

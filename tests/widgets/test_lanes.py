@@ -8,7 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from napari_sam.widgets.chore import Chore
-from napari_sam.widgets.lanes import Lanes
+from napari_sam.widgets.lane import Lane
+from napari_sam.widgets.lanes import IN_STEP_S, Lanes
+from napari_sam.widgets.predictor import Request
 
 PATIENCE_MS = 30_000  # a busy machine is no failure
 
@@ -83,3 +85,16 @@ def test_what_cannot_be_called_off_is_heard_when_the_dock_is_closed(
         assert dropped == [waiting]
     else:
         assert dropped == [last, waiting]
+
+
+@pytest.mark.parametrize("is_hover", [True, False])
+def test_the_window_is_drawn_with_the_answer_to_the_mouse(lanes, monkeypatch, is_hover):
+    waited = []
+    monkeypatch.setattr(Lane, "give_way", lambda lane, seconds: waited.append(seconds))
+    request = Request(None, None, (), is_hover=is_hover)
+    monkeypatch.setattr(Request, "iter_answer", lambda request: iter([1]))
+    monkeypatch.setattr("napari_sam.widgets.lanes.predictor_of", lambda work: work)
+    lanes.do(request)
+    assert waited == [IN_STEP_S]
+    lanes.do(Chore(lambda: iter([1]), print))
+    assert waited == [IN_STEP_S]

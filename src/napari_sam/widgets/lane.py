@@ -67,7 +67,7 @@ class Lane(QObject):
     def _begin(self) -> None:
         self._current: Work | None = None
         self._doing = ""
-        self._is_stopped = threading.Event()
+        self._is_stopped, self._has_news = threading.Event(), threading.Event()
         self._thread = ThreadPoolExecutor(1, "napari-sam")
 
     @property
@@ -88,8 +88,23 @@ class Lane(QObject):
     def submit(self, work: Work) -> None:
         """Have something done, as soon as what is going on has ended."""
         self._waiting.append(work)
+        self._has_news.clear()
         if self._current is None:
             self._start()
+
+    def give_way(self, seconds: float) -> None:
+        """Let the thread work undisturbed until it has news of what was submitted, or before.
+
+        For work that is shorter than what the main thread would do meanwhile. Python runs in one
+        thread at a time, and PyQt keeps that right while it draws a window, so a network, which
+        needs Python between any two layers, would stand still all the while.
+
+        Parameters
+        ----------
+        seconds : float
+            At most so long: the main thread does nothing then.
+        """
+        self._has_news.wait(seconds)
 
     def drop_waiting(self) -> list[Work]:
         """Forget the work that waits, and return it; what is going on is done."""
@@ -117,7 +132,7 @@ class Lane(QObject):
         if self._current is None:
             self.idle.emit()
         elif not self._is_stopped.is_set():
-            tell = partial(_tell, WeakMethod(self._hear), self._is_stopped)
+            tell = partial(_tell, WeakMethod(self._hear), self._is_stopped, self._has_news)
             self._thread.submit(_run, self._current, tell, self._is_stopped, self._waiting)
 
     def _hear(self, news: Any) -> None:
@@ -163,7 +178,12 @@ def _run(
     tell(Ended())
 
 
-def _tell(hear: WeakMethod[Callable[[Any], None]], is_stopped: threading.Event, news: Any) -> None:
+def _tell(
+    hear: WeakMethod[Callable[[Any], None]],
+    is_stopped: threading.Event,
+    has_news: threading.Event,
+    news: Any,
+) -> None:
     """Let the main thread hear some news, if the lane is still there and wants to."""
 
     def hand_over() -> None:
@@ -172,3 +192,4 @@ def _tell(hear: WeakMethod[Callable[[Any], None]], is_stopped: threading.Event, 
             method(news)
 
     main_thread().call(hand_over)
+    has_news.set()

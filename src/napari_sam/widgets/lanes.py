@@ -14,6 +14,9 @@ from napari_sam.widgets.predictor import Predictor, Request
 if TYPE_CHECKING:
     from napari_sam.widgets.segment_session import SegmentSession
 
+IN_STEP_S = 0.025
+"""So long the window may wait for an answer to the mouse, to draw both at once."""
+
 
 class Lanes(QObject):
     """Does what a session asks for; the session takes the answers.
@@ -85,6 +88,7 @@ class Lanes(QObject):
         if isinstance(lane.current, Request) and lane.current.plane != work.plane:
             lane.abandon()
         lane.submit(work)
+        lane.give_way(IN_STEP_S)
 
     def cancel(self, work: object) -> None:
         """Stop something, if it is still going on, and can be stopped."""
