@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import tifffile
 import zarr
 from numpy.typing import NDArray
 
-from napari_sam import cli
+from napari_sam.labels import create_labels
 
 from .segmenting import labels, names, run, said
 
@@ -121,24 +120,44 @@ def test_the_image_itself_is_no_output(discs: NDArray[np.uint8], options: list[s
     ("images", "sentence"),
     [
         (["none.npy"], "There is no file or folder none.npy"),
-        (["*.tif"], "Nothing fits the pattern *.tif"),
+        (["*.tif"], "No image fits the pattern *.tif"),
+        (["*.zarr"], "No image fits the pattern *.zarr"),
         (["empty"], "The folder empty has no images"),
         (["discs.npy", "more/discs.npy"], "would have the same output discs.zarr"),
+        (["kept.zarr"], "kept.zarr holds labels, and objects are found in images: give the image"),
+        (["discs.npy", "kept.zarr"], "To keep these labels, add --keep kept.zarr"),
     ],
 )
-def test_images_that_are_not_there(
-    discs: NDArray[np.uint8],
-    monkeypatch: pytest.MonkeyPatch,
-    images: list[str],
-    sentence: str,
-) -> None:
+def test_images_that_are_none(discs: NDArray[np.uint8], images: list[str], sentence: str) -> None:
     for folder in ("empty", "more"):
         Path(folder).mkdir()
     np.save("more/discs.npy", discs)
-    monkeypatch.setattr("sys.argv", ["napari-sam", "segment", *images, "-o", "out"])
-    with pytest.raises(SystemExit, match=re.escape(sentence)):
-        cli.main()
-    assert names() == ["discs.npy", "empty", "more"]
+    create_labels("kept.zarr", discs.shape)
+    result = run(*images, "-o", "out")
+    assert result.exit_code == 2
+    assert sentence in said(result.stderr)
+    assert names() == ["discs.npy", "empty", "kept.zarr", "more"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--checkpoint", "none.pt"], "There is no file 'none.pt'; expected a file of weights"),
+        (["--checkpoint", "discs.npy"], "discs.npy"),
+        (["--model", "vit_h"], "vit_h is not installed"),
+        (["--model", "sam9"], "There is no model 'sam9'"),
+    ],
+)
+def test_models_that_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], sentence: str
+) -> None:
+    monkeypatch.setenv("NAPARI_SAM_MODELS", str(tmp_path / "weights"))
+    monkeypatch.chdir(tmp_path)
+    np.save("discs.npy", np.zeros((9, 9), np.uint8))
+    result = run("discs.npy", "-o", "a.zarr", *arguments)
+    assert result.exit_code == 2, result.output
+    assert sentence in said(result.stderr)
+    assert names() == ["discs.npy"]
 
 
 @pytest.mark.parametrize("threshold", [["--min-area", 10**6], ["--pred-iou", 1]])

@@ -24,12 +24,15 @@ def find_images(given: Iterable[str]) -> list[str]:
     ----------
     given : iterable of str
         Paths; addresses; patterns such as ``"plate/*.tif"``, with ``**`` for any folders; folders,
-        of which the images directly in them are taken, but no labels.
+        of which the images directly in them are taken. Labels that a pattern fits or a folder
+        holds are left out.
 
     Raises
     ------
     FileNotFoundError
         If there is nothing at a path, or no image in a folder.
+    ValueError
+        If there are labels at a path.
     """
     found: dict[str, None] = {}
     for one in given:
@@ -38,17 +41,30 @@ def find_images(given: Iterable[str]) -> list[str]:
 
 
 def _find(given: str) -> Iterator[str]:
+    path = Path(given)
     if "://" in given:
         yield given
+    elif _is_plain_folder(path):
+        yield from _in_folder(path)
+    elif _are_labels(path):
+        raise ValueError(
+            f"{given} holds labels, and objects are found in images: give the image. To keep these "
+            f"labels, add --keep {given}; to repeat what made them, --config {given}."
+        )
     elif os.path.lexists(given):
-        yield from _in_folder(Path(given)) if _is_plain_folder(Path(given)) else [given]
+        yield given
     elif not glob.has_magic(given):
         raise FileNotFoundError(f"There is no file or folder {given}.")
-    elif not (paths := sorted(glob.glob(given, recursive=True))):
-        raise FileNotFoundError(f"Nothing fits the pattern {given}.")
     else:
-        for path in paths:
-            yield from _in_folder(Path(path)) if _is_plain_folder(Path(path)) else [path]
+        yield from _fitting(given)
+
+
+def _fitting(pattern: str) -> Iterator[str]:
+    paths = [path for path in sorted(glob.glob(pattern, recursive=True)) if not _are_labels(path)]
+    if not paths:
+        raise FileNotFoundError(f"No image fits the pattern {pattern}.")
+    for path in paths:
+        yield from _in_folder(Path(path)) if _is_plain_folder(Path(path)) else [path]
 
 
 def _in_folder(folder: Path) -> list[str]:
@@ -64,10 +80,10 @@ def _is_plain_folder(path: Path) -> bool:
     return path.is_dir() and not any((path / name).is_file() for name in ZARR_FILES)
 
 
-def _are_labels(path: Path) -> bool:
+def _are_labels(path: str | Path) -> bool:
     """Whether a folder is a label image of OME-Zarr."""
     with suppress(OSError, ValueError, AttributeError):
-        attributes = json.loads((path / "zarr.json").read_bytes()).get("attributes", {})
+        attributes = json.loads(Path(path, "zarr.json").read_bytes()).get("attributes", {})
         return "image-label" in attributes.get("ome", {})
     return False
 

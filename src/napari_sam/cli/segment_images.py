@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -42,10 +43,12 @@ def segment_images(context: typer.Context) -> None:
     options, given = context.params, given_options(context)
     if not (sources := options["images"] or given.get("images")):
         raise typer.BadParameter("There is no image: give paths, folders or patterns.")
-    images = find_images(sources)
-    outputs, exports = plan_outputs(images, options["out"], options["export"] or ())
-    check_installed([*exports, ".histograms.png"] if options["pictures"] else exports)
-    request = make_request(options, given, exports)
+    with _told_as_mistakes():
+        images = find_images(sources)
+        outputs, exports = plan_outputs(images, options["out"], options["export"] or ())
+        for name in (*exports, *([".histograms.png"] if options["pictures"] else [])):
+            check_packages(name)
+        request = make_request(options, given, exports)
     if options["save_config"]:
         write_config(Path(options["save_config"]), given)
     try:
@@ -57,6 +60,15 @@ def segment_images(context: typer.Context) -> None:
         typer.echo(json.dumps({"images": results}, indent=2))
     if any("error" in result for result in results):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _told_as_mistakes() -> Iterator[None]:
+    """Turn what is wrong before any image is opened into mistakes in options."""
+    try:
+        yield
+    except (ImportError, OSError, ValueError) as error:
+        raise typer.BadParameter(with_options(error)) from error
 
 
 def plan_outputs(
@@ -100,21 +112,6 @@ def plan_outputs(
     return [path.with_name(path.name[: -len(end)] + ".zarr") if end else path], exports
 
 
-def check_installed(names: Iterable[str]) -> None:
-    """Refuse files that need packages that are not installed.
-
-    Raises
-    ------
-    typer.BadParameter
-        If there is one.
-    """
-    try:
-        for name in names:
-            check_packages(name)
-    except ImportError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
 def is_folder(out: Path) -> bool:
     """Whether an output is a folder for the labels of all images."""
     return not out.suffix or (out.is_dir() and out.suffix.lower() != ".zarr")
@@ -127,8 +124,8 @@ def make_request(
 
     Raises
     ------
-    typer.BadParameter
-        If an option is wrong.
+    typer.BadParameter, OSError, ValueError
+        If an option is wrong, or the weights cannot be read.
     """
     existing: list[Existing] = ["resume", "replace", "refuse"]
     chosen = [name for name in existing if options[name]]
@@ -140,15 +137,12 @@ def make_request(
             "--store holds tiles, and --exact looks at each plane as a whole: give one of them."
         )
     out = Path(options["out"])
-    try:
-        model = load_model(
-            options["model"],
-            checkpoint=options["checkpoint"],
-            device=options["device"],
-            precision=options["precision"],
-        )
-    except ValueError as error:
-        raise typer.BadParameter(with_options(error)) from error
+    model = load_model(
+        options["model"],
+        checkpoint=options["checkpoint"],
+        device=options["device"],
+        precision=options["precision"],
+    )
     return Request(
         model=model,
         settings=settings,
