@@ -63,6 +63,20 @@ def test_files_for_other_programs_and_pictures(discs: NDArray[np.uint8]) -> None
     assert names() == [*made, "discs.npy", "out"]
 
 
+def test_coco_names_the_image(discs: NDArray[np.uint8]) -> None:
+    tifffile.imwrite("discs.ome.tif", discs)
+    run("discs.ome.tif", "-o", "cells.v2.json", "--export", ".sa1b.json")
+    (image,) = json.loads(Path("cells.v2.json").read_text())["images"]
+    assert image["file_name"] == "discs.ome.tif"
+    assert (
+        json.loads(Path("cells.v2.sa1b.json").read_text())["image"]["file_name"] == "discs.ome.tif"
+    )
+    np.save("stack.npy", np.stack([discs] * 2))
+    run("stack.npy", "-o", "cells.json")
+    images = json.loads(Path("cells.json").read_text())["images"]
+    assert [image["file_name"] for image in images] == ["stack_z0.npy", "stack_z1.npy"]
+
+
 def test_a_summary_for_programs(discs: NDArray[np.uint8]) -> None:
     np.save("dark.npy", np.zeros((70, 70), np.uint8))
     Path("text.npy").write_text("no array")

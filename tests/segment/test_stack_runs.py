@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from napari_sam.embedding import Embeddings
 from napari_sam.image import open_image
 from napari_sam.labels import create_labels, open_labels
-from napari_sam.labels.ome_zarr import JOURNAL
+from napari_sam.labels.ome_zarr import JOURNAL, RUN
 from napari_sam.segment import find
 from napari_sam.segment.output import OtherRunError
-from napari_sam.segment.record import ATTRIBUTE
 from napari_sam.segment.settings import FindSettings, LinkSettings, SegmentSettings
 from napari_sam.segment.stack import iter_segment_stack, segment_stack
 
@@ -83,7 +82,7 @@ def test_what_is_complete_is_left_alone(pixels: NDArray[np.uint8], out: Path) ->
     before = blobs.content(out)
     assert list(iter_segment_stack(embeddings, out)) == []
     assert blobs.content(out) == before
-    record = dict(zarr.open_group(out, mode="r").attrs)[ATTRIBUTE]
+    record = dict(zarr.open_group(out, mode="r").attrs)[RUN]
     assert (record["highest_label"], record["key"]["model_name"]) == (6, "pixels")
     assert record["made_with"]["numpy"] == np.__version__
     assert record["made_with"]["device"] == "cpu"

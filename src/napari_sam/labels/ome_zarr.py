@@ -21,6 +21,10 @@ JOURNAL = "objects.jsonl"
 """The journal of objects, in the folder of the finest level: in that of the group, zarr warns of a
 file that it does not know."""
 
+RUN = "napari_sam_segmentation"
+"""Attribute of labels that automatic segmentation made: the record of the run, and the highest
+label."""
+
 _AXIS_TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 
 

@@ -15,9 +15,9 @@ from zarr.errors import GroupNotFoundError
 
 from napari_sam.embedding.disk_errors import explained
 from napari_sam.image.image import Image
-from napari_sam.labels.ome_zarr import list_in_parent, open_labels
+from napari_sam.labels.ome_zarr import RUN, list_in_parent, open_labels
 from napari_sam.labels.pyramid import LabelsPyramid
-from napari_sam.segment.record import ATTRIBUTE, array_paths, differences, image_path
+from napari_sam.segment.record import array_paths, differences, image_path
 from napari_sam.segment.run_folder import RunFolder
 
 Existing = Literal["resume", "replace", "refuse"]
@@ -115,7 +115,7 @@ def finish(folder: RunFolder, out: Path, record: Mapping[str, Any], *, keep_work
     """Put complete labels in their place; what was there goes only now."""
     with explained(out, "written", "output"):
         group = zarr.open_group(folder.labels, mode="r+")
-        group.attrs[ATTRIBUTE] = dict(record)
+        group.attrs[RUN] = dict(record)
         if out.exists():
             replaced = folder.path / "replaced"
             shutil.rmtree(replaced, ignore_errors=True)  # of an earlier run whose work was kept
@@ -130,7 +130,7 @@ def read_record(out: Path) -> dict[str, Any] | None:
     """Return the record of the run that made labels; None if they are of no run."""
     with suppress(FileNotFoundError, GroupNotFoundError, ValueError, OSError):
         attributes = zarr.open_group(out, mode="r").attrs
-        if isinstance(found := attributes.get(ATTRIBUTE), dict):
+        if isinstance(found := attributes.get(RUN), dict):
             return found
     return None
 

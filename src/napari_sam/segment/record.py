@@ -24,9 +24,6 @@ from napari_sam.model.computing import backend_of, precision_of
 from napari_sam.model.precision import upscaling_dtype
 from napari_sam.segment.run import Run
 
-ATTRIBUTE = "napari_sam_segmentation"
-"""Of the zarr group with the labels: the record of the run, and the highest label."""
-
 _COMPUTING = ("numpy", "scipy", "scikit-image", "torch", "zarr")
 
 _NAMES = {

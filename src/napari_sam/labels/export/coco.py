@@ -19,11 +19,13 @@ from napari_sam.masks.run_length import mask_to_rle
 def write_coco(labels: LabelImage, path: Path, scores: Scores) -> None:
     """Write one image per plane, and one annotation per object and plane, as COCO has them.
 
-    Beyond COCO, an annotation has the object's "label" and the scores as SA-1B names them.
+    An image has the name of its file, with the index of the plane if there are several; or that of
+    the labels, if they don't tell of which image they are. Beyond COCO, an annotation has the
+    object's "label" and the scores as SA-1B names them.
     """
     size = dict(zip(("height", "width"), labels.shape_yx, strict=True))
     images = [
-        {"id": number, **size, "file_name": "_".join([path.stem, *_index(labels, plane)])}
+        {"id": number, **size, "file_name": _file_name(labels, path.stem, plane)}
         for number, plane in enumerate(labels.planes(), start=1)
     ]
     category = {"id": 1, "name": "object", "supercategory": "object"}
@@ -53,7 +55,7 @@ def write_sa1b(labels: LabelImage, path: Path, scores: Scores) -> None:
         "image_id": 1,
         "width": width,
         "height": height,
-        "file_name": path.stem.removesuffix(".sa1b"),
+        "file_name": _file_name(labels, path.stem.removesuffix(".sa1b")),
     }
     crop = {"crop_box": [0, 0, width, height]}
     annotations = ({**annotation, **crop} for _, annotation in _iter_annotations(labels, scores))
@@ -91,8 +93,10 @@ def _scores(given: dict[str, float]) -> dict[str, Any]:
     return named
 
 
-def _index(labels: LabelImage, plane: tuple[int, ...]) -> list[str]:
-    return [f"{axis}{i}" for axis, i in labels.named(plane).items()]
+def _file_name(labels: LabelImage, default: str, plane: tuple[int, ...] = ()) -> str:
+    image = Path(labels.source or "")
+    index = [f"{axis}{i}" for axis, i in labels.named(plane).items()]
+    return "_".join([image.stem or default, *index]) + image.suffix
 
 
 def _image_id(labels: LabelImage, found: LabeledObject) -> int:

@@ -14,6 +14,7 @@ import zarr
 
 from napari_sam.labels.array import LabelsArray, check_labels
 from napari_sam.labels.chunks import storage_shape, stored_chunks
+from napari_sam.labels.ome_zarr import RUN
 from napari_sam.labels.pyramid import LabelsPyramid
 
 BLOCK_SIDE = 2048
@@ -36,12 +37,15 @@ class LabelImage:
         Size of a pixel along each axis, in `units`.
     units : tuple of str or None
         As OME-Zarr names them, such as "micrometer".
+    source : str or None
+        Path or address of the image that the labels are of, if they tell.
     """
 
     levels: tuple[LabelsArray, ...]
     axes: str
     scale: tuple[float, ...]
     units: tuple[str | None, ...]
+    source: str | None = None
 
     @classmethod
     def of(
@@ -89,7 +93,7 @@ class LabelImage:
                 )
         if not all(s > 0 and math.isfinite(s) for s in given_scale):
             raise ValueError(f"The scale is {given_scale}; expected sizes above 0.")
-        return cls(levels, axes, given_scale, given_units)
+        return cls(levels, axes, given_scale, given_units, known.get("source"))
 
     @property
     def data(self) -> LabelsArray:
@@ -147,11 +151,13 @@ class LabelImage:
 
 
 def _metadata(pyramid: LabelsPyramid) -> dict[str, Any]:
-    """Return axes, scale and units of an OME-Zarr label image."""
+    """Return what an OME-Zarr label image tells of itself."""
     ome: Any = pyramid.group.attrs["ome"]
+    run: Any = pyramid.group.attrs.get(RUN, {})
     multiscale = ome["multiscales"][0]
     return {
         "axes": "".join(axis["name"] for axis in multiscale["axes"]),
         "units": tuple(axis.get("unit") for axis in multiscale["axes"]),
         "scale": multiscale["datasets"][0]["coordinateTransformations"][0]["scale"],
+        "source": run.get("image"),
     }
