@@ -184,6 +184,32 @@ def test_what_is_there_is_left_replaced_or_refused(discs: NDArray[np.uint8]) -> 
     assert len(Path("cells.csv").read_text().splitlines()) == 1 + 3
 
 
+def test_files_of_labels_that_were_replaced(discs: NDArray[np.uint8]) -> None:
+    """Files that were there before the labels are none of theirs, as is the image itself."""
+    tifffile.imwrite("cells.tif", discs)
+    Path("cells.geojson").write_text("{}")
+    for name in ("cells.tif", "cells.geojson"):
+        os.utime(name, (1, 1))
+    command = ["cells.tif", "-o", "cells.zarr"]
+    run(*command, "--export", ".csv", "--export", ".json", "--pictures")
+    replaced = run(*command, "--min-area", 200, "--replace", "--export", ".json", "--json")
+    sentence = (
+        "cells.csv and cells.overview.png and cells.histograms.png still show what cells.zarr held "
+        "before: remove them, or add --export .csv --pictures to have them made anew."
+    )
+    assert json.loads(replaced.stdout)["images"][0]["warnings"] == [sentence]
+    assert sentence in replaced.stderr
+    os.utime("cells.csv", (1, 1))
+    kept = run(*command, "--min-area", 200, "--export", ".csv", "--export", ".json")
+    assert "cells.csv is there, and stays as it is, though it is older than cells.zarr" in (
+        kept.stderr
+    )
+    assert "cells.json is there, and stays as it is.\n" in kept.stderr
+    Path("cells.csv").unlink()
+    assert run(*command, "--min-area", 200, "--export", ".csv").stderr == ""
+    assert len(Path("cells.csv").read_text().splitlines()) == 1 + 3
+
+
 def test_stopping_with_the_keyboard(
     discs: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:

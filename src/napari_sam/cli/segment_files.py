@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import typer
@@ -15,6 +16,8 @@ from napari_sam.labels.export import FORMATS, export_labels, write_histograms, w
 from napari_sam.segment.objects import object_scores, read_objects
 from napari_sam.segment.output import Existing
 from napari_sam.segment.record import image_path
+
+PICTURES = (".overview.png", ".histograms.png")
 
 
 def list_files(out: Path, exports: Iterable[str], pictures: bool) -> list[Path]:
@@ -29,11 +32,46 @@ def list_files(out: Path, exports: Iterable[str], pictures: bool) -> list[Path]:
     pictures : bool
         Whether there are pictures too.
     """
-    name = stem(out.name)
-    files = [out.with_name(name + one) if one in FORMATS else Path(one) for one in exports]
+    files = [_beside(out, one) if one in FORMATS else Path(one) for one in exports]
     if pictures:
-        files += [out.with_name(f"{name}.{kind}.png") for kind in ("overview", "histograms")]
+        files += [_beside(out, end) for end in PICTURES]
     return list(dict.fromkeys(files))
+
+
+def _beside(out: Path, end: str) -> Path:
+    return out.with_name(stem(out.name) + end)
+
+
+def is_outdated(file: Path, out: Path) -> bool:
+    """Whether a file is older than labels that are there, so that it is of others."""
+    return file.stat().st_mtime < (out / "zarr.json").stat().st_mtime
+
+
+def find_made_of(out: Path) -> dict[Path, str]:
+    """Return the files beside labels that look as if made of them, and the options for each."""
+    if not (out / "zarr.json").is_file():
+        return {}
+    options = {end: f"--export {end}" for end in FORMATS} | dict.fromkeys(PICTURES, "--pictures")
+    beside = {_beside(out, end): option for end, option in options.items()}
+    return {f: option for f, option in beside.items() if f.exists() and not is_outdated(f, out)}
+
+
+def tell_outdated(old: Mapping[Path, str], out: Path) -> None:
+    """Warn of files that show the labels that were there before.
+
+    Parameters
+    ----------
+    old : mapping
+        Files → the options that make them.
+    out : path
+        The labels.
+    """
+    if old:
+        warnings.warn(
+            f"{' and '.join(map(str, old))} still show what {out} held before: remove them, or add "
+            f"{' '.join(dict.fromkeys(old.values()))} to have them made anew.",
+            stacklevel=2,
+        )
 
 
 def write_files(
@@ -60,7 +98,14 @@ def write_files(
     below = image if list(axes) == sorted(axes) else None
     for file in files:
         if file.exists() and existing != "replace":
-            typer.echo(f"{file} is there, and stays as it is.", err=True)
+            if is_outdated(file, out):
+                warnings.warn(
+                    f"{file} is there, and stays as it is, though it is older than {out}: remove "
+                    f"it to have it made of these labels.",
+                    stacklevel=2,
+                )
+            else:
+                typer.echo(f"{file} is there, and stays as it is.", err=True)
         elif file.name.endswith(".overview.png"):
             write_overview(labels, file, image=below, plane=plane, overwrite=True)
         elif file.name.endswith(".histograms.png"):

@@ -16,7 +16,13 @@ from zarr.errors import GroupNotFoundError
 from napari_sam.cli.config import ATTRIBUTE
 from napari_sam.cli.embed import parse_planes
 from napari_sam.cli.images import stem
-from napari_sam.cli.segment_files import check_files, list_files, write_files
+from napari_sam.cli.segment_files import (
+    check_files,
+    find_made_of,
+    list_files,
+    tell_outdated,
+    write_files,
+)
 from napari_sam.cli.wording import with_options
 from napari_sam.embedding import Embeddings
 from napari_sam.embedding.disk_errors import explained
@@ -116,6 +122,7 @@ def segment_image(
     planes = parse_planes(request.planes, opened.plane_shape)
     embeddings = Embeddings(opened, request.model, store=store)
     was_finished = request.existing == "resume" and out.exists()
+    of_others = find_made_of(out) if request.existing == "replace" else {}
     steps = iter_segment_stack(
         embeddings,
         out,
@@ -137,6 +144,7 @@ def segment_image(
         _write_options(out, options)
         plane = planes[len(planes) // 2]
         write_files(files, out, opened, plane, request.existing)
+        tell_outdated({file: of_others[file] for file in of_others if file not in files}, out)
     return {
         "image": image,
         "labels": str(out),
