@@ -188,8 +188,12 @@ def test_the_main_thread_does_not_give_way_to_what_takes_long(lane, heard, qtbot
     lane.submit(Steps("Encoding …", may_go, 1))
     lane.give_way(20)
     assert not may_go.is_set()
+    qtbot.waitUntil(lambda: heard == ["Encoding …"], timeout=PATIENCE_MS)
+    lane.submit(Steps(2))
+    lane.give_way(20)
+    assert not may_go.is_set()
     may_go.set()
-    qtbot.waitUntil(lambda: heard == ["Encoding …", 1], timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: heard == ["Encoding …", 1, 2], timeout=PATIENCE_MS)
 
 
 def test_what_was_heard_before_is_no_news_of_what_is_submitted(lane, heard, qtbot):

@@ -93,18 +93,20 @@ class Lane(QObject):
             self._start()
 
     def give_way(self, seconds: float) -> None:
-        """Let the thread work undisturbed until it has news of what was submitted, or before.
+        """Let the thread work undisturbed until it has news; not if it has told what it is doing.
 
         For work that is shorter than what the main thread would do meanwhile. Python runs in one
         thread at a time, and PyQt keeps that right while it draws a window, so a network, which
-        needs Python between any two layers, would stand still all the while.
+        needs Python between any two layers, would stand still all the while. What tells that it
+        encodes, or opens something, takes longer than that.
 
         Parameters
         ----------
         seconds : float
             At most so long: the main thread does nothing then.
         """
-        self._has_news.wait(seconds)
+        if not self._doing:
+            self._has_news.wait(seconds)
 
     def drop_waiting(self) -> list[Work]:
         """Forget the work that waits, and return it; what is going on is done."""
