@@ -11,8 +11,9 @@ import numpy as np
 from docs.window import COINS, Camera, Window, window
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from superqt import QCollapsible
 from tools.hand import ALT, LEFT, SHIFT, wait_until
+
+from napari_sam.widgets.two_pages import TwoPages
 
 
 def take(camera: Camera) -> None:
@@ -103,8 +104,7 @@ def show_seldom(it: Window) -> None:
     labels.mode = "pan_zoom"
     layers.selection.active = it.session.image
     it.photograph("keys-asleep")
-    advanced = it.open_dock("Segment").findChild(QCollapsible)
-    QTest.mouseClick(advanced.toggleButton(), LEFT)
+    QTest.mouseClick(it.open_dock("Segment").findChild(TwoPages).button, LEFT)
     it.photograph("advanced")
 
 

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QScrollBar,
+    QWidget,
 )
 
 from napari_sam.widgets.model_list import ModelList
@@ -110,3 +111,15 @@ def test_a_long_message_takes_less_room_before_the_dock_scrolls(open_dock, windo
     scrolled = dock.findChild(Scrolled)
     assert scrolled.widget().sizeHint().height() > scrolled.viewport().height()
     assert scrolled.verticalScrollBar().maximum() == 0
+
+
+@pytest.mark.parametrize("name", ["Segment", "Objects", "Embeddings", "Models"])
+def test_the_window_does_not_grow_for_a_dock_below_another_plugins(window, qtbot, name):
+    other = QWidget()
+    other.setMinimumHeight(350)
+    window.window.add_dock_widget(other, name="other")
+    qtbot.wait(100)
+    size = other.window().size()
+    window.window.add_plugin_dock_widget("napari-sam", name)
+    qtbot.wait(300)
+    assert other.window().size() == size

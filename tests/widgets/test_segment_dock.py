@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam.widgets import layers_form, notices
-from napari_sam.widgets.advanced import Advanced
 from napari_sam.widgets.banner import Banner, Notice
 from napari_sam.widgets.candidates_bar import CandidatesBar
 from napari_sam.widgets.files_row import FilesRow
@@ -29,6 +28,7 @@ from napari_sam.widgets.sentences import Sentences
 from napari_sam.widgets.session import scene
 from napari_sam.widgets.tool_row import ToolRow
 from napari_sam.widgets.tools import Tool
+from napari_sam.widgets.two_pages import TwoPages
 
 PATIENCE_MS = 30_000  # a busy machine is no failure
 
@@ -340,12 +340,13 @@ def test_without_an_image_delete_says_that_there_is_none(dock, session):
     assert session.status.startswith("Open an image")
 
 
-def test_the_sign_of_what_can_be_opened_is_text_in_the_color_of_the_theme(dock):
-    advanced = dock.findChild(Advanced)
-    assert advanced.text() == "▸ Advanced"
-    assert advanced.toggleButton().icon().isNull()
-    advanced.expand()
-    assert advanced.text() == "▾ Advanced"
+def test_the_button_says_what_it_turns_to(dock):
+    button = dock.findChild(TwoPages).button
+    assert button.text() == "▸ Advanced"
+    button.click()
+    assert button.text() == "◂ Back to the tools"
+    button.click()
+    assert button.text() == "▸ Advanced"
 
 
 def test_a_longer_hint_moves_nothing(dock, session):

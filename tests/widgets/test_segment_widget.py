@@ -8,6 +8,7 @@ import warnings
 import weakref
 
 import numpy as np
+import pytest
 from napari.layers import Points
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QApplication, QPushButton
@@ -18,9 +19,11 @@ from napari_sam.widgets import segment
 from napari_sam.widgets.advanced import Advanced
 from napari_sam.widgets.banner import Banner
 from napari_sam.widgets.installed import installed
+from napari_sam.widgets.scrolled import Scrolled
 from napari_sam.widgets.segment import SegmentWidget
 from napari_sam.widgets.sentences import Sentences
 from napari_sam.widgets.session import scene
+from napari_sam.widgets.two_pages import TwoPages
 
 PATIENCE_MS = 30_000  # a busy machine is no failure
 
@@ -321,11 +324,14 @@ def test_two_windows(window, open_dock, make_napari_viewer, picture):
     assert napari_sam.session(window).hovered is None
 
 
-def test_it_fits_a_small_screen(window, open_dock):
-    """With all that can be open; of 768 rows, title bar, menu, tabs and status take 100."""
+@pytest.mark.parametrize("is_advanced", [False, True])
+def test_it_fits_a_small_screen(window, open_dock, is_advanced):
+    """With a notice; of 768 rows, title bar, menu, tabs and status take 100."""
     _, widget = open_dock()
-    widget.findChild(Advanced).expand()
+    if is_advanced:
+        widget.findChild(TwoPages).button.click()
+    assert widget.findChild(Advanced).isVisible() == is_advanced
     window.dims.ndisplay = 3
     assert not widget.findChild(Banner).isHidden()
-    assert widget.minimumSizeHint().height() < 668
+    assert widget.findChild(Scrolled).widget().sizeHint().height() < 668
     assert widget.minimumSizeHint().width() < 330

@@ -14,6 +14,8 @@ from napari_sam.widgets.encoding_rows import CONTRAST, NORMALIZATIONS
 from napari_sam.widgets.scrolled import Scrolled
 from napari_sam.widgets.segment import SegmentWidget
 from napari_sam.widgets.sentences import Sentences
+from napari_sam.widgets.tool_row import ToolRow
+from napari_sam.widgets.two_pages import TwoPages
 
 from .slow_discs import SlowDiscs
 
@@ -100,9 +102,8 @@ def test_why_nothing_is_encoded_ahead_is_told(dock, session, model, qtbot, monke
 
 @pytest.fixture
 def advanced(dock):
-    advanced = dock.findChild(Advanced)
-    advanced.expand()
-    return advanced
+    dock.findChild(TwoPages).button.click()
+    return dock.findChild(Advanced)
 
 
 def choose(advanced, text):
@@ -165,15 +166,24 @@ def test_a_folder_for_what_is_encoded(advanced, session, qtbot, tmp_path):
     wait_for(qtbot, lambda: "the halo of the tiles" in news.text)
 
 
-def test_opened_it_is_scrolled_to(dock, qtbot):
-    scrolled = dock.findChild(Scrolled)
-    bar = scrolled.verticalScrollBar()
-    dock.resize(340, scrolled.widget().sizeHint().height() + 10)
+def test_it_takes_the_place_of_the_tools_and_moves_nothing(dock, qtbot):
+    scrolled, pages = dock.findChild(Scrolled), dock.findChild(TwoPages)
+    tools, advanced = dock.findChild(ToolRow), dock.findChild(Advanced)
+    dock.resize(scrolled.sizeHint())
     qtbot.wait(20)
-    assert bar.maximum() == 0
-    dock.findChild(Advanced).expand()
-    wait_for(qtbot, lambda: bar.maximum() > 0)
-    assert bar.value() == bar.maximum()
+    place = pages.button.geometry()
+    assert tools.isVisible() and not advanced.isVisible()
+    pages.button.click()
+    qtbot.wait(20)
+    assert advanced.isVisible() and not tools.isVisible()
+    assert scrolled.verticalScrollBar().maximum() == 0
+    assert pages.button.geometry() == place
+    pages.button.click()
+    assert tools.isVisible() and not advanced.isVisible()
+
+
+def test_nothing_is_cut_at_the_side(advanced, dock):
+    scrolled = dock.findChild(Scrolled)
     assert scrolled.minimumSizeHint().width() >= scrolled.widget().minimumSizeHint().width()
 
 

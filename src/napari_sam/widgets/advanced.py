@@ -1,18 +1,17 @@
-"""What few users change: how the model looks, and what it is told; opens on demand."""
+"""What few users change: how the model looks, and what it is told."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal
-from qtpy.QtGui import QIcon
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
-from superqt import QCollapsible
 
 from napari_sam.widgets.encoding_rows import EncodingRows
 from napari_sam.widgets.links import Links
 from napari_sam.widgets.looking import StepChoice, resolution_text
 from napari_sam.widgets.place_panel import PlacePanel
+from napari_sam.widgets.rows import side_by_side
 from napari_sam.widgets.sentences import Sentences
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ AHEAD_TIP = (
 )
 
 
-class Advanced(QCollapsible):
+class Advanced(QWidget):
     """How the model looks, how the image is encoded, and where that is kept.
 
     Parameters
@@ -58,23 +57,13 @@ class Advanced(QCollapsible):
 
     Attributes
     ----------
-    opened : Signal
-        Emitted when the user has opened it.
     place : PlacePanel
         Its lane is to be stopped with the dock.
     """
 
-    opened = Signal()
-
     def __init__(self, session: SegmentSession, ahead: Ahead, links: Links) -> None:
-        # Signs of the text have its color; superqt's icons are dark in dark themes too.
-        super().__init__(expandedIcon=QIcon(), collapsedIcon=QIcon())
+        super().__init__()
         self._session, self._ahead = session, ahead
-        self.toggled.connect(self._on_toggled)
-        self._name(False)
-        self.setDuration(0)
-        self.toggleButton().setToolTip("How the model looks, and how the image is encoded.")
-        self.layout().setContentsMargins(0, 0, 0, 0)
         self._build()
         for signal in (session.layers_changed, ahead.changed):
             links.add(signal, self.refresh)
@@ -99,30 +88,24 @@ class Advanced(QCollapsible):
         self._is_ahead = QCheckBox("Encode ahead")
         self._is_ahead.setToolTip(AHEAD_TIP)
         self.place, self._news = PlacePanel(self._session), Sentences(1)
-        content = QWidget()
-        form = QFormLayout(content)
+        form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Resolution", self._step)
         form.addRow("Object diameter", self._diameter)
-        form.addRow(self._neighbors)
+        form.addRow(side_by_side(self._neighbors, self._is_ahead, spacing=4))
         self._encoding = EncodingRows(self._session, form)
-        form.addRow(self._is_ahead)
-        form.addRow("Kept in", self.place)
+        form.addRow(self.place)
         form.addRow(self._news)
-        self.addWidget(content)
+        self._news.hide()
 
-    def _name(self, is_open: bool) -> None:
-        self.setText(f"{'▾' if is_open else '▸'} Advanced")
-
-    def _on_toggled(self, is_open: bool) -> None:
-        self._name(is_open)
-        self.refresh()
-        if is_open:
-            self.opened.emit()
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Show what there is now."""
+        super().showEvent(event)
+        self._show()
 
     def refresh(self, event: Any = None) -> None:
-        """Show what there is now."""
-        if self.isExpanded():  # else it is shown when it is opened
+        """Show what there is now, if anybody looks."""
+        if self.isVisible():
             self._show()
 
     def _choose_step(self, index: int) -> None:

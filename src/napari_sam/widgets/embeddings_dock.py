@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -28,6 +27,7 @@ from napari_sam.widgets.links import Links
 from napari_sam.widgets.place_panel import PlacePanel
 from napari_sam.widgets.predictor import Predictor
 from napari_sam.widgets.queue_text import describe_queue
+from napari_sam.widgets.scrolled import Column
 from napari_sam.widgets.sentences import Sentences
 from napari_sam.widgets.session import scene
 from napari_sam.widgets.survey import Survey, Surveying
@@ -111,11 +111,11 @@ class EmbeddingsWidget(Tab):
         self._cancel = _button("Cancel", "Stop; what is encoded stays.")
         self._progress = QProgressBar()
 
-        column = QVBoxLayout(self)
+        content = QWidget()
+        column = Column(content)
         column.addWidget(self._about)
         column.addWidget(self._table)
         column.addLayout(_row(self._is_ahead, self._has_map, legend))
-        column.addWidget(_title("Kept in"))
         column.addWidget(self._place)
         column.addWidget(_title("Encode"))
         column.addLayout(_row(self._visible, self._plane, self._stack))
@@ -123,6 +123,7 @@ class EmbeddingsWidget(Tab):
         column.addWidget(self._status)
         column.addWidget(self._forecast)  # texts come last: buttons never move away from the mouse
         column.addStretch(1)
+        self.hold(content)
 
     # Who tells whom
 

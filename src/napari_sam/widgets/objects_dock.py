@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
     QMainWindow,
     QPushButton,
     QStackedWidget,
-    QVBoxLayout,
+    QWidget,
 )
 
 from napari_sam.labels.object_list import ObjectList
@@ -47,6 +47,7 @@ from napari_sam.widgets.object_table import ObjectsModel, ObjectTable
 from napari_sam.widgets.object_text import made_text, progress_text
 from napari_sam.widgets.review import NO_OBJECTS
 from napari_sam.widgets.rows import side_by_side
+from napari_sam.widgets.scrolled import Column
 from napari_sam.widgets.sentences import Sentences
 from napari_sam.widgets.session import scene
 from napari_sam.widgets.tabs import Tab
@@ -124,7 +125,8 @@ class ObjectsWidget(Tab):
         self._buttons = {action: _button() for action in (*OF_ONE, NEXT, PREVIOUS)}
         self._copy, self._save = _button("Copy", COPY_TIP), _button("Save …", SAVE_TIP)
 
-        column = QVBoxLayout(self)
+        content = QWidget()
+        column = Column(content)
         form = QFormLayout()
         form.addRow("Labels", self._labels)
         column.addLayout(form)
@@ -135,6 +137,7 @@ class ObjectsWidget(Tab):
             column.addLayout(side_by_side(*(self._buttons[action] for action in row)))
         column.addLayout(side_by_side(self._copy, self._save))
         column.addWidget(self._status)
+        self.hold(content)
 
     # Who tells whom
 

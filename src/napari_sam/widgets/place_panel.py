@@ -1,4 +1,4 @@
-"""Where features are kept, in the dock of embeddings: memory or a folder, to be chosen."""
+"""Where encoded tiles are kept: in memory or in a folder, to be chosen."""
 
 from __future__ import annotations
 
@@ -71,11 +71,12 @@ class PlacePanel(QWidget):
             used = f", {share_text(survey.memory_bytes, survey.most_memory_bytes)} used"
         if survey is not None and survey.free_bytes is not None:
             free = f", {size_text(survey.free_bytes)} free"
-        self._text.say(
-            f"{store}{free}; and memory{used}."
+        place = (
+            f"{store}{free}, and in memory{used}."
             if store
-            else f"Memory only{used}: forgotten with the next image or model."
+            else f"memory only{used}: forgotten with the next image or model."
         )
+        self._text.say(f"Encoded tiles are kept in {place}")
         self._memory.setEnabled(store is not None)
         self._folder.setEnabled(self._session.image is not None)
 

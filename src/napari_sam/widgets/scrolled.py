@@ -8,7 +8,6 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFrame,
     QScrollArea,
-    QScrollBar,
     QVBoxLayout,
     QWidget,
 )
@@ -41,8 +40,6 @@ class Scrolled(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._goes_to_end = False
-        self._bar.rangeChanged.connect(self._on_range)
         content.installEventFilter(self)
         for kind in (QComboBox, QAbstractSpinBox):
             for box in content.findChildren(kind):
@@ -58,10 +55,6 @@ class Scrolled(QScrollArea):
         """Ask for the room of the content."""
         return self._content.sizeHint() + QSize(self._bar_width, 0)
 
-    def show_end(self) -> None:
-        """Scroll down as soon as what is about to be shown has its place."""
-        self._goes_to_end = True
-
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Follow the content's size; scroll past boxes that are not being changed."""
         if event is None:
@@ -75,17 +68,6 @@ class Scrolled(QScrollArea):
             return is_passing
         return super().eventFilter(watched, event)
 
-    def _on_range(self, least: int, most: int) -> None:
-        if self._goes_to_end and most > least:
-            self._goes_to_end = False
-            self._bar.setValue(most)
-
-    @property
-    def _bar(self) -> QScrollBar:
-        bar = self.verticalScrollBar()
-        assert bar is not None
-        return bar
-
     @property
     def _content(self) -> QWidget:
         content = self.widget()
@@ -94,4 +76,6 @@ class Scrolled(QScrollArea):
 
     @property
     def _bar_width(self) -> int:
-        return self._bar.sizeHint().width()
+        bar = self.verticalScrollBar()
+        assert bar is not None
+        return bar.sizeHint().width()

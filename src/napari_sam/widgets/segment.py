@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtGui import QHideEvent, QShowEvent
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_sam.widgets.advanced import Advanced
 from napari_sam.widgets.ahead import Ahead, ahead
@@ -28,16 +28,23 @@ from napari_sam.widgets.links import Links
 from napari_sam.widgets.mouse import Mouse
 from napari_sam.widgets.notices import damage_notice, labels_notice, notice_for
 from napari_sam.widgets.outline_overlay import lay_over_canvas
-from napari_sam.widgets.scrolled import Column, Scrolled
+from napari_sam.widgets.scrolled import Column
 from napari_sam.widgets.session import scene
 from napari_sam.widgets.state_lines import StateLines
 from napari_sam.widgets.tabs import Tab
 from napari_sam.widgets.tool_row import ToolRow
+from napari_sam.widgets.two_pages import TwoPages
 
 if TYPE_CHECKING:
     import napari
     from napari.layers import Image as ImageLayer
     from napari.layers import Labels
+
+ADVANCED = {
+    "title": "▸ Advanced",
+    "back": "◂ Back to the tools",
+    "tip": "How the model looks, and how the image is encoded.",
+}
 
 
 class SegmentWidget(Tab):
@@ -83,22 +90,23 @@ class SegmentWidget(Tab):
         self._state = StateLines(self._scene, Watch(self._lanes, self._ahead), links)
         self._files = FilesRow(self._session, links)
         self._advanced = Advanced(self._session, self._ahead, links)
-        content = QWidget()
-        column = Column(content)
-        column.addWidget(self._banner)
-        column.addWidget(self._form)
+        at_hand = QWidget()
+        column = Column(at_hand)
+        column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(ToolRow(hand, links))
         column.addWidget(HowRow(self._session, links))
         column.addWidget(self._candidates)
         column.addWidget(KeepRows(hand, links))
-        column.addWidget(self._state)
         column.addWidget(self._files)
-        column.addWidget(self._advanced)
         column.addStretch(1)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(scrolled := Scrolled(content))
-        self._advanced.opened.connect(scrolled.show_end)
+        content = QWidget()
+        column = Column(content)
+        column.addWidget(self._banner)
+        column.addWidget(self._form)
+        column.addWidget(TwoPages(at_hand, self._advanced, **ADVANCED))
+        column.addWidget(self._state)
+        column.addStretch(1)
+        self.hold(content)
 
     # Who tells whom
 

@@ -7,7 +7,9 @@ import weakref
 from collections.abc import Callable
 
 from qtpy.QtCore import QEvent, QTimer, Signal
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout, QWidget
+
+from napari_sam.widgets.scrolled import Scrolled
 
 SUFFIX = " (napari-sam)"
 """What napari puts behind the names of this plugin's docks."""
@@ -29,6 +31,15 @@ class Tab(QWidget):
         self._is_placed = False
         self._ends: list[Callable[[], object]] = []
         _ALL.add(self)
+
+    def hold(self, content: QWidget) -> None:
+        """Show a widget, which is complete; it scrolls where there is too little room.
+
+        So the window never grows for a dock, whatever else is above or below it.
+        """
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(Scrolled(content))
 
     def changeEvent(self, event: QEvent | None) -> None:
         """Hear of a dock, or that it has been closed, which napari tells in no other way."""
