@@ -192,3 +192,17 @@ def test_channels_behind_a_slider_are_another_normalization() -> None:
     assert StoreKey.from_dict(json.loads(json.dumps(apart.to_dict()))) == apart
     [difference] = apart.differences(shared)
     assert difference.startswith("the normalization")
+
+
+def test_the_precision_of_the_encoder_is_part_of_the_key() -> None:
+    """What bfloat16 encoded makes other masks than float32 does; of old keys it is not known."""
+    image = open_image(np.zeros((9, 9), np.uint8), intensity=INTENSITY)
+    half = TinyModel(weights_hash="e" * 64)
+    half.image_encoder = torch.nn.Linear(1, 1).bfloat16()
+    key, other = (StoreKey.of(image, m, 8) for m in (TinyModel(weights_hash="e" * 64), half))
+    assert other.differences(key) == [
+        "the precision of the image encoder (found bfloat16, expected float32)"
+    ]
+    old = {name: part for name, part in key.to_dict().items() if name != "precision"}
+    for known in (key, other):
+        assert StoreKey.from_dict(json.loads(json.dumps(old))).differences(known) == []

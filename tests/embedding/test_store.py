@@ -414,6 +414,15 @@ def test_a_store_of_something_else_is_refused(
     EmbeddingStore(store.path, KEY)
 
 
+def test_features_of_another_precision_are_refused(tmp_path: Path) -> None:
+    EmbeddingStore(tmp_path / "store", replace(KEY, precision="bfloat16"))
+    expected = replace(KEY, precision="float32")
+    with pytest.raises(ValueError, match=r"float32\)\. To use it, give precision='bfloat16'\.$"):
+        EmbeddingStore(tmp_path / "store", expected)
+    with pytest.raises(ValueError, match=r"expected 5\); the precision .*float32\)\.$"):
+        EmbeddingStore(tmp_path / "store", replace(expected, halo=5))
+
+
 def test_the_dtype_is_that_of_the_store(tmp_path: Path) -> None:
     path = tmp_path / "store"
     assert EmbeddingStore(path, KEY, dtype="int8").dtype == "int8"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_sam.cli.options import Checkpoint, ModelName
+from napari_sam.cli.options import Checkpoint, ModelName, Precision
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -47,6 +47,7 @@ def embed(
     device: Annotated[
         str, typer.Option(help="cpu, cuda, …; the workers of a scheduler choose their own.")
     ] = "auto",
+    precision: Precision = "auto",
     scheduler: Annotated[
         str | None, typer.Option(help="Of a dask cluster, such as tcp://10.0.0.1:8786.")
     ] = None,
@@ -71,7 +72,7 @@ def embed(
         raise ValueError(str(error)) from error
     chosen = parse_planes(planes, opened.plane_shape)
     check_place(store)
-    network = load_model(model, checkpoint=checkpoint, device=device)
+    network = load_model(model, checkpoint=checkpoint, device=device, precision=precision)
     is_only_told = forecast and not has_store(store)
     embeddings = Embeddings(opened, network, store=None if is_only_told else store)
     steps = step or [embeddings.base_step]

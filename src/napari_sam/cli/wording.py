@@ -9,6 +9,7 @@ ARGUMENTS = {
     "axes": "--axes",
     "channels": "--channel",
     "checkpoint": "--checkpoint",
+    "precision": "--precision",
     "series": "--series",
 }
 """Arguments that sentences tell the user to give, and the options that they are here."""

@@ -12,6 +12,7 @@ import torch
 from napari_sam.image.image import Image
 from napari_sam.image.intensity import Intensity
 from napari_sam.model.base import Model
+from napari_sam.model.computing import precision_of
 
 N_BLOCKS = 16
 """Blocks whose pixels tell one image from another, a power of two."""
@@ -33,6 +34,7 @@ _NAMES = {
     "image_size": "the size of the model's windows",
     "weights_hash": "the weights of the model",
     "halo": "the halo of the tiles",
+    "precision": "the precision of the image encoder",
 }
 
 
@@ -66,6 +68,9 @@ class StoreKey:
         SHA-256 of the model's weights.
     halo : int
         Samples that a tile sees around its core.
+    precision : str, optional
+        In which the image encoder computes. None: not known, as of stores that did not note it yet;
+        these go with any.
     """
 
     axes: str
@@ -81,6 +86,7 @@ class StoreKey:
     image_size: int
     weights_hash: str
     halo: int
+    precision: str | None = None
 
     @classmethod
     def of(
@@ -115,6 +121,7 @@ class StoreKey:
             image_size=model.image_size,
             weights_hash=model.weights_hash or hash_weights(model),
             halo=halo,
+            precision=precision_of(model),
         )
 
     @property
@@ -141,10 +148,11 @@ class StoreKey:
 
     def differences(self, expected: StoreKey) -> list[str]:
         """Say of each part that differs what was found here, and what was expected."""
+        pairs = [(p.name, getattr(self, p.name), getattr(expected, p.name)) for p in fields(self)]
         return [
-            f"{_NAMES[part.name]} (found {_show(found)}, expected {_show(wanted)})"
-            for part in fields(self)
-            if (found := getattr(self, part.name)) != (wanted := getattr(expected, part.name))
+            f"{_NAMES[name]} (found {_show(found)}, expected {_show(wanted)})"
+            for name, found, wanted in pairs
+            if found != wanted and None not in (found, wanted)
         ]
 
 

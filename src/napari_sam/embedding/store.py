@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,9 +181,12 @@ class EmbeddingStore:
 
     def _check_same(self, found_key: StoreKey, dtype: StoredType | None) -> None:
         if differences := found_key.differences(self.key):
+            is_alike = not replace(found_key, precision=None).differences(self.key)
+            hint = f" To use it, give precision={found_key.precision!r}." if is_alike else ""
             raise ValueError(
                 f"The store {self.path} was made for something else: choose another path, or "
                 f"delete the store to compute it anew. What differs: {'; '.join(differences)}."
+                f"{hint}"
             )
         if dtype not in (None, self.dtype):
             raise ValueError(

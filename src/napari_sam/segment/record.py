@@ -20,7 +20,7 @@ from napari_sam.embedding.key import StoreKey
 from napari_sam.image.image import Image
 from napari_sam.labels.array import LabelsArray
 from napari_sam.labels.ome_zarr import JOURNAL
-from napari_sam.model.computing import backend_of, precision_of
+from napari_sam.model.computing import backend_of
 from napari_sam.model.precision import upscaling_dtype
 from napari_sam.segment.run import Run
 
@@ -31,7 +31,6 @@ _NAMES = {
     "image": "the path of the image",
     "checkpoint": "the path of the weights",
     "key": "the image or the model",
-    "precision": "the precision of the image encoder",
     "settings": "the settings",
     "planes": "the planes",
     "region": "the region",
@@ -45,11 +44,11 @@ def describe_run(run: Run) -> dict[str, Any]:
 
     Entries: ``package`` (version), ``image`` (path, or None if it is in memory), ``checkpoint``
     (path of the weights, or None if they are installed), ``key`` (`StoreKey`: shape, sampled hash
-    and normalization of the image, name and hash of the model's weights, halo), ``precision`` (of
-    the image encoder), ``settings`` (`SegmentSettings`), ``planes``, ``region`` (vertices),
-    ``keep`` (path of the labels to keep, or None if they are in memory), ``keep_state`` (a hash of
-    them, on disk of the names, sizes and times of their files) and ``made_with`` (see
-    `describe_computing`; a run can be continued with others).
+    and normalization of the image, name and hash of the model's weights, halo, precision of the
+    image encoder), ``precision`` (that once more), ``settings`` (`SegmentSettings`), ``planes``,
+    ``region`` (vertices), ``keep`` (path of the labels to keep, or None if they are in memory),
+    ``keep_state`` (a hash of them, on disk of the names, sizes and times of their files) and
+    ``made_with`` (see `describe_computing`; a run can be continued with others).
     """
     embeddings = run.embeddings
     store, model = embeddings.store, embeddings.model
@@ -59,7 +58,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         "image": image_path(embeddings.image),
         "checkpoint": str(model.checkpoint.absolute()) if model.checkpoint else None,
         "key": key.to_dict(),
-        "precision": precision_of(model),
+        "precision": key.precision,
         "settings": run.settings.to_dict(),
         "planes": run.planes,
         "region": run.region and run.region.vertices,
