@@ -1,10 +1,12 @@
-"""What a step over many planes takes: an object that is deleted on 400 of them, and taken back.
+"""What a step takes that changes much: an object on 400 planes is deleted, 1011 are kept at once.
 
 Run from the repository::
 
     python -m benchmarks.planes
 
-Printed are milliseconds of CPU time, medians of 5, without the list of objects and with it.
+Printed are milliseconds of CPU time without a window, medians of 5; and of the first of several,
+for which memory has to be fetched. *Look* is what the list of objects takes, when somebody looks at
+it, to take the last of these steps over.
 """
 
 from __future__ import annotations
@@ -16,12 +18,17 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from benchmarks.cell_window import SIDE
+from benchmarks.gaps import table_of
 from napari.components import ViewerModel
 
 import napari_sam
-from napari_sam.widgets.listing import Listing
+from napari_sam.image.cells import cell_labels
+from napari_sam.widgets.session import scene
 
 N_PLANES, N_RUNS = 400, 5
+
+Commands = dict[str, Callable[[], object]]
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -31,40 +38,56 @@ def timed(work: Callable[[], object]) -> float:
     return 1e3 * (time.process_time() - start)
 
 
-def measure(*, is_listed: bool) -> dict[str, float]:
-    """Return what deleting, undoing and redoing take."""
+def many_planes() -> tuple[ViewerModel, Commands]:
+    """Return a viewer with labels, and commands that delete an object on all planes, and back."""
     viewer = ViewerModel()
     session = napari_sam.session(viewer)
     session.image = viewer.add_image(np.zeros((N_PLANES, 256, 256), np.float32))
     labels = np.zeros((N_PLANES, 256, 256), np.uint16)
     labels[:, 50:90, 60:100] = 3
     session.labels = viewer.add_labels(labels)
-    listing = Listing(session) if is_listed else None
     places = {(z,): (70.0, 80.0) for z in range(N_PLANES)}
+    session.delete(3, near={(0,): places[0,]})  # so that image and labels are looked through
+    session.undo()
+    delete = {"delete": lambda: session.delete(3, near=places)}
+    return viewer, delete | {"undo": session.undo, "redo": session.redo}
 
-    def step(command: Callable[[], object]) -> Callable[[], object]:
-        return lambda: (command(), listing and listing.objects)
 
-    steps = {
-        "delete": step(lambda: session.delete(3, near=places)),
-        "undo": step(session.undo),
-        "redo": step(session.redo),
-    }
+def many_objects() -> tuple[ViewerModel, Commands]:
+    """Return a viewer, and commands that keep many objects, and back."""
+    table = table_of(np.asarray(cell_labels((SIDE, SIDE))[0]))
+    viewer = ViewerModel()
+    session = napari_sam.session(viewer)
+    session.image = viewer.add_image(np.zeros((SIDE, SIDE), np.uint8))
+    session.commit_all(table[:1], source="found")
+    session.undo()
+    keep = {"keep": lambda: session.commit_all(table, source="found")}
+    return viewer, keep | {"undo": session.undo, "redo": session.redo}
+
+
+def measure(viewer: ViewerModel, commands: Commands) -> list[dict[str, float]]:
+    """Return what the commands take, one run after the other, and to look at the list then."""
+    session, review = napari_sam.session(viewer), scene(viewer).review
     runs = []
     for _ in range(N_RUNS + 1):
-        runs.append({name: timed(command) for name, command in steps.items()})
+        runs.append({name: timed(command) for name, command in commands.items()})
+        _ = review.objects
         session.undo()
-    return {name: statistics.median(run[name] for run in runs[1:]) for name in steps}
+        runs[-1]["look"] = timed(lambda: review.objects)
+    return runs
 
 
 def main() -> None:
-    """Print a line without the list, and one with it."""
+    """Print a line for each kind of step."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_STATE_HOME"] = folder
-        for is_listed in (False, True):
-            figures = measure(is_listed=is_listed).items()
-            told = ", ".join(f"{name} {ms:.0f}" for name, ms in figures)
-            print(f"{'with' if is_listed else 'without'} the list: {told}", flush=True)
+        for kind in (many_planes, many_objects):
+            first, *others = measure(*kind())
+            told = (
+                f"{name} {statistics.median(run[name] for run in others):.0f} ({first[name]:.0f})"
+                for name in first
+            )
+            print(f"{kind.__name__.replace('_', ' ')}: {', '.join(told)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from napari.layers import Labels
 from napari_sam.labels.object_list import ObjectList
 from napari_sam.labels.objects import ObjectRecord
 from napari_sam.prompts import Prompts
+from napari_sam.widgets.listing import MOST_UNSEEN
 from napari_sam.widgets.review import NO_OBJECTS
 from napari_sam.widgets.session import scene
 
@@ -341,3 +342,27 @@ def test_a_flat_image(viewer, make_session):
     assert review.current == 3
     review.accept()
     assert session.objects.get(3, ()).is_reviewed
+
+
+def test_a_change_costs_the_list_nothing_until_somebody_looks(review, stack, monkeypatch):
+    taken_over = []
+    take_over = ObjectList.apply
+    monkeypatch.setattr(
+        ObjectList, "apply", lambda self, change: (taken_over.append(1), take_over(self, change))
+    )
+    for label in (1, 2, 3):
+        z, y, x = AT[label]
+        stack.delete(label, near=(y, x), plane=(z,))
+    stack.undo()
+    assert not taken_over
+    assert review.n_objects == 4
+    assert len(taken_over) == 4
+
+
+def test_changes_that_nobody_looks_at_do_not_pile_up(review, stack):
+    z, y, x = AT[1]
+    for _ in range(2 * MOST_UNSEEN):
+        stack.delete(1, near=(y, x), plane=(z,))
+        stack.undo()
+    assert len(review._unseen) == MOST_UNSEEN
+    assert review.n_objects == 6

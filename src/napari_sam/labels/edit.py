@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,9 +38,15 @@ class Edit:
         """Number of pixels that got another value."""
         return int(np.count_nonzero(self.changed))
 
+    def filled(self) -> NDArray[Any]:
+        """Return what it puts as an array like `before`, in pixels that do not change too."""
+        if isinstance(self.after, np.ndarray):
+            return self.after.astype(self.before.dtype, copy=False)
+        return np.full(self.before.shape, self.after, self.before.dtype)
+
     def inverse(self) -> Edit:
         """Return the way back, as an edit of its own."""
-        held = np.where(self.changed, np.asarray(self.after).astype(self.before.dtype), self.before)
+        held = np.where(self.changed, self.filled(), self.before)
         return Edit(self.region, self.changed, held, self.before)
 
     def puts_the_same(self, other: Edit) -> bool:
@@ -64,13 +70,14 @@ class Edit:
         if self.changed.size == 0:
             return self
         current = np.array(labels[self.region])
-        return Edit(self.region, self.changed & (current == self.before), current, self.after)
+        changed = current == self.before
+        changed &= self.changed  # in place: a whole plane is some megabytes
+        return Edit(self.region, changed, current, self.after)
 
     def write(self, labels: LabelsArray) -> None:
         """Write a planned edit, without looking again at what is there."""
         if self.n_changed:
-            after = np.asarray(self.after).astype(self.before.dtype, copy=False)
-            labels[self.region] = np.where(self.changed, after, self.before)
+            labels[self.region] = np.where(self.changed, self.filled(), self.before)
 
     def undo(self, labels: LabelsArray) -> None:
         """Put back what the changed pixels held, exactly.
@@ -133,3 +140,8 @@ def painted_edits(
         changed[at], held[at], put[at] = True, old[here], new[here]
         region = (*leading.tolist(), slice(y0, y0 + shape[0]), slice(x0, x0 + shape[1]))
         yield Edit(region, changed, held, put)
+
+
+def joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Return arrays one after the other; a single one is not copied, as it may be large."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sam.labels.edit import Edit
 from napari_sam.labels.objects import NO_PROMPTS, ObjectRecord
+from napari_sam.labels.patch import run_lengths
 from napari_sam.masks import Mask
 from napari_sam.masks.mask_table import MaskTable
 
@@ -25,8 +26,9 @@ def iter_records(
     edit: Edit, table: MaskTable, first: int, plane: tuple[int, ...], model: str
 ) -> Iterator[ObjectRecord]:
     """Yield the records of masks, as far as an edit writes them with ids from `first` on."""
-    written = np.asarray(edit.after)[edit.changed].astype(np.int64) - first
-    areas = np.bincount(written, minlength=len(table))
+    written, lengths = run_lengths(edit.filled()[edit.changed])
+    areas = np.zeros(len(table), np.int64)
+    np.add.at(areas, written.astype(np.int64) - first, lengths)
     *_, rows, columns = edit.region
     low, high = np.array([[axis.start, axis.stop] for axis in (rows, columns)]).T  # type: ignore[union-attr]
     boxes = np.clip(table.boxes, [*low, *low], [*high, *high])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_sam.labels.found import PlaneObjects
 from napari_sam.labels.objects import ObjectRecord
@@ -61,10 +61,11 @@ def parts_of(records: Collection[ObjectRecord], n_leading: int) -> Parts:
     return parts[part_order(parts)]
 
 
-def as_parts(found: PlaneObjects, plane: tuple[int, ...]) -> Parts:
-    """Return what was found on a plane."""
-    parts = np.zeros(len(found.labels), part_dtype(len(plane)))
-    parts["label"], parts["plane"] = found.labels, plane
+def as_parts(found: PlaneObjects, planes: ArrayLike) -> Parts:
+    """Return what was found on one plane, (n_leading,), or each on its own, (N, n_leading)."""
+    planes = np.asarray(planes, np.int64)
+    parts = np.zeros(len(found.labels), part_dtype(planes.shape[-1]))
+    parts["label"], parts["plane"] = found.labels, planes
     parts["box"], parts["area"] = found.boxes, found.areas
     parts["predicted_iou"] = parts["stability_score"] = np.nan
     return parts

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.labels.array import LabelsArray
-from napari_sam.labels.edit import Edit
+from napari_sam.labels.edit import Edit, joined
 
 FAST = 1
 """Level of compression: masks are mostly runs, which any level makes small."""
@@ -47,10 +47,10 @@ class Patch:
     @classmethod
     def of(cls, edits: Sequence[Edit], *, keeps_before: bool = False) -> Patch:
         """Return what edits, one at least, leave behind."""
-        changed = np.concatenate([edit.changed.ravel() for edit in edits])
-        values = np.concatenate([_values(edit) for edit in edits])
+        changed = joined([edit.changed.ravel() for edit in edits])
+        values = joined([edit.filled()[edit.changed] for edit in edits])
         before = [edit.before[edit.changed] for edit in edits] if keeps_before else None
-        held = None if before is None else np.concatenate(before)
+        held = None if before is None else joined(before)
         return cls(tuple(edit.region for edit in edits), changed, values, held)
 
     def iter_regions(self) -> Iterator[tuple[Region, NDArray[np.bool_], slice]]:
@@ -125,12 +125,6 @@ class Patch:
         return cls(regions, changed, *values)
 
 
-def _values(edit: Edit) -> NDArray[Any]:
-    """Return what the changed pixels of an edit hold now, (N,)."""
-    after = np.asarray(edit.after).astype(edit.before.dtype, copy=False)
-    return np.broadcast_to(after, edit.changed.shape)[edit.changed]
-
-
 def _region(bounds: Sequence[Any]) -> Region:
     return tuple(slice(*axis) if isinstance(axis, list) else axis for axis in bounds)
 
@@ -148,10 +142,17 @@ def _count(values: NDArray[Any]) -> Counter[int]:
     return Counter(dict(zip(labels.tolist(), counts.tolist(), strict=True)))
 
 
+def run_lengths(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the values of runs of equal ones, (N,), and how long each is."""
+    is_start = np.ones(len(values), bool)
+    np.not_equal(values[1:], values[:-1], out=is_start[1:])
+    starts = np.flatnonzero(is_start)
+    return values[starts], np.diff(starts, append=len(values))
+
+
 def _pack_runs(values: NDArray[Any]) -> dict[str, str]:
-    starts = np.flatnonzero(np.diff(values, prepend=values[:1] + 1))
-    lengths = np.diff(starts, append=len(values))
-    return {"values": _pack(values[starts]), "runs": _pack(lengths.astype("<u4"))}
+    held, lengths = run_lengths(values)
+    return {"values": _pack(held), "runs": _pack(lengths.astype("<u4"))}
 
 
 def _unpack_runs(entries: Mapping[str, Any], dtype: str) -> NDArray[Any]:

@@ -62,8 +62,12 @@ def plan_removal(
     labels: LabelsArray, mask: Mask, label: int, *, plane: int | tuple[int, ...] = ()
 ) -> Edit:
     """Return the change that makes an object background; see `plan_replacement`."""
-    nothing = Mask.from_array(np.zeros((0, 0), bool), *mask.box[:2])
-    return plan_replacement(labels, mask, nothing, label, plane=plane)
+    leading = parse_writable(labels, plane)
+    number = parse_label(labels, label)
+    box = clip_box(mask.box, (labels.shape[-2], labels.shape[-1]))
+    region: tuple[int | slice, ...] = (*leading, *box_slices(box))
+    before = np.array(labels[region])
+    return Edit(region, mask.crop(box) & (before == number), before, 0)
 
 
 def _around(old: Mask, new: Mask) -> tuple[int, int, int, int]:

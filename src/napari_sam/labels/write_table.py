@@ -98,7 +98,8 @@ def plan_table(
     before = np.array(labels[region])
     rows = np.arange(len(table))
     after = paint(table, rows, box, labels=rows + label, dtype=before.dtype)
-    changed = (before == 0) & (after != 0)
+    changed = before == 0
+    np.logical_and(changed, after, out=changed)
     return Edit(region, changed, before, after)
 
 

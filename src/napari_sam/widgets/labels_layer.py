@@ -136,6 +136,9 @@ class ShownLabels:
             self._pyramid.update(region)
 
     def _write(self, region: tuple[int | slice, ...], values: NDArray[Any]) -> None:
+        if self._is_stale:  # all of it is drawn anew
+            self.array[region] = values
+            return
         changed = np.asarray(values) != self[region]
         n_before = self._n_changed if self._are_together else 0
         self._n_changed = n_before + int(np.count_nonzero(changed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from napari_sam.labels.change import Change
     from napari_sam.widgets.segment_session import SegmentSession
+
+MOST_UNSEEN = 8
+"""Changes that wait until somebody looks at the list: each holds what it did to the pixels."""
 
 
 class Listing:
@@ -41,7 +45,7 @@ class Listing:
         self._objects: ObjectList | None = None
         self._counting: CountObjects | None = None
         self._meanwhile: list[Change] = []
-        self._unseen: Change | None = None
+        self._unseen: deque[Change] = deque()
         self._sort_key, self._is_descending, self._hides_reviewed = "suspicion", True, False
         self._order: NDArray[np.intp] | None = None
         session.objects_changed.connect(self._on_objects)
@@ -52,12 +56,11 @@ class Listing:
     def objects(self) -> ObjectList | None:
         """All objects; None without labels.
 
-        The last change is taken over now, not when it was made: who has kept many objects is to see
-        them first.
+        The last changes are taken over now, not when they were made: who has kept many objects is
+        to see them first.
         """
-        if self._objects is not None and self._unseen is not None:
-            self._objects.apply(self._unseen)
-        self._unseen = None
+        while self._unseen:
+            self._take_over()
         return self._objects
 
     @property
@@ -140,12 +143,19 @@ class Listing:
         """Take what was counted, and what has been done since; ignored if it is out of date."""
         if counting is not self._counting:
             return
-        self._counting = self._unseen = None
+        self._counting = None
+        self._unseen.clear()
         objects.catch_up(self._meanwhile, counting.array)
         self._objects = objects
         self._on_order()
 
     # Inside
+
+    def _take_over(self) -> None:
+        """Take over the first of the changes that nobody has looked at."""
+        change = self._unseen.popleft()
+        if self._objects is not None:
+            self._objects.apply(change)
 
     def _on_order(self) -> None:
         self._order = None
@@ -162,17 +172,20 @@ class Listing:
             self._on_all()
 
     def _on_objects(self, change: Change | None) -> None:
-        if change is None or self.objects is None:
+        if change is None or self._objects is None:
             self._on_all()
             return
-        self._unseen = change
+        self._unseen.append(change)
+        if len(self._unseen) > MOST_UNSEEN:
+            self._take_over()
         if self._counting is not None:
             self._meanwhile.append(change)
         self._on_order()
 
     def _on_all(self, event: Any = None) -> None:
         """Forget what was counted; what is recorded is there at once."""
-        self._counting = self._objects = self._unseen = None
+        self._counting = self._objects = None
+        self._unseen.clear()
         if self._layer is not None:
             self._objects = ObjectList(ShownLabels(self._layer).shape, None, self.session.objects)
         self._on_order()
