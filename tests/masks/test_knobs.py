@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -43,6 +45,26 @@ def test_equal_scores() -> None:
     assert Knobs(table).rows(Thresholds(predicted_iou=0.5)).tolist() == [1]
     steady = Mask.from_array(np.ones((2, 2), bool), predicted_iou=1, stability_score=0.5)
     assert len(Knobs(MaskTable.of([steady])).rows(Thresholds(stability=0.5))) == 1
+
+
+def test_scores_are_compared_as_they_are_kept() -> None:
+    """19 of 20 pixels are a stability of 0.95, in 32 bits too, and that is reached."""
+    mask = Mask.from_array(np.ones((4, 5), bool), predicted_iou=0.55, stability_score=19 / 20)
+    knobs = Knobs(MaskTable.of([mask]))
+    assert len(knobs.rows(Thresholds(stability=0.95))) == 1
+    assert len(knobs.rows(Thresholds(predicted_iou=0.55))) == 0
+
+
+def test_what_is_not_said_is_what_suits_the_model() -> None:
+    table = squares((0, 0, 2, 2), (5, 5, 7, 7), (9, 9, 11, 11), scores=[0.5, 0.75, 0.9])
+    table = replace(table, accepted=np.array([0.7, 0.0]))
+    assert Knobs(table).rows().tolist() == [2, 1]
+    assert Knobs(table).rows(Thresholds(max_area=4)).tolist() == [2, 1]
+    assert Knobs(table.select([1, 0])).rows().tolist() == [0]
+    assert Knobs(MaskTable.concatenate([table, table])).rows(Thresholds(overlap=1)).tolist() == [
+        2, 5, 1, 4,
+    ]  # fmt: skip
+    assert len(Knobs(table).rows(Thresholds(predicted_iou=0))) == 3
 
 
 def test_no_masks() -> None:

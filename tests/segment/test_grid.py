@@ -192,6 +192,19 @@ def test_a_plane_of_tiles(search):
         assert embeddings.grid().tile_at(*table.points[row]) == tuple(table.tiles[row])
 
 
+def test_plain_thresholds_are_those_that_suit_the_model(search, monkeypatch):
+    """Not those of SAM, which hardly anything passes that another model finds."""
+    embeddings = search(disks((128, 128), CENTERS))
+    monkeypatch.setattr(embeddings.model, "accepted_iou", 0.65)
+    monkeypatch.setattr(embeddings.model, "accepted_stability", 0.2)
+    table = segment_grid(embeddings, points_per_side=16)
+    plain = Knobs(table).rows(Thresholds(min_area=3))
+    assert plain.tolist() == Knobs(table).rows(Thresholds(0.65, 0.2)).tolist()
+    assert 0 < len(plain) < len(Knobs(table).rows(Thresholds(0, 0)))
+    asked = segment_grid(embeddings, settings=SETTINGS)
+    assert asked.accepted.tolist() == [SETTINGS.pred_iou, SETTINGS.stability]
+
+
 def test_a_region(search):
     embeddings = search(disks((300, 340), PLANE_CENTERS))
     table = segment_grid(embeddings, region=(0, 0, 40, 80), settings=SETTINGS)

@@ -46,7 +46,7 @@ def test_another_precision_is_another_run(tmp_path: Path) -> None:
     )
     segment_stack(rounded, out)
     assert (read_record(out) or {})["precision"] == "bfloat16"
-    message = r'precision of the image encoder \(found bfloat16, expected float32\)'
+    message = r"precision of the image encoder \(found bfloat16, expected float32\)"
     with pytest.raises(OtherRunError, match=message):
         segment_stack(exact, out)
 

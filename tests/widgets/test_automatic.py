@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import shutil
 import threading
+import time
 import weakref
 
 import numpy as np
@@ -15,7 +16,8 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QComboBox, QLabel, QProgressBar, QPushButton
 
 import napari_sam
-from napari_sam.segment import find
+from napari_sam.model.interrupt import give_way
+from napari_sam.segment import exact, find
 from napari_sam.segment.output import read_record
 from napari_sam.widgets.ahead import ahead
 from napari_sam.widgets.automatic import AutomaticWidget
@@ -161,6 +163,46 @@ def test_what_was_found_in_another_way_says_so(window, open_dock, qtbot):
     mode.activated.emit(mode.currentIndex())
     assert button(widget, "Preview again")
     assert "other settings" in counted(widget)
+
+
+def test_sams_own_generator_looks_at_planes_as_a_whole(window, open_dock, qtbot, monkeypatch):
+    """At no other resolution, with no other overlap, and it stops when it is told to."""
+    is_waiting = threading.Event()
+
+    def candidates(embeddings, plane, settings):
+        while is_waiting.is_set():
+            give_way()
+            time.sleep(0.01)
+        return find_discs(embeddings, embeddings.window_at(75, 100, plane=plane), settings)
+
+    monkeypatch.setattr(exact, "exact_candidates", candidates)
+    monkeypatch.setattr(PixelModel, "accepted_iou", 0.6)
+    monkeypatch.setattr(PixelModel, "accepted_stability", 0.8)
+    _, widget = open_dock()
+    part, knobs = widget.findChild(AutomaticPreview), widget.findChild(AutomaticKnobs)
+    part._step.setCurrentIndex(part._step.findData(2.0))
+    part._mode.setCurrentIndex(part._mode.findData("exact"))
+    part._mode.activated.emit(part._mode.currentIndex())
+    assert not part._step.isEnabled()
+    assert part._points.isVisible()
+    is_waiting.set()
+    press(widget, "Preview")
+    press(widget, "Cancel")
+    assert not part.is_searching and part.found is None
+    is_waiting.clear()
+    preview(widget, qtbot)
+    assert "as SAM's own generator finds it" in "".join(said(widget))
+    assert not knobs._overlap.slider.isEnabled()
+    assert knobs.thresholds.overlap == 0.7
+    press(widget, "Keep these")
+    assert "mode='exact'" in napari_sam.session(window).script()
+    part._mode.setCurrentIndex(part._mode.findData("seeds"))
+    part._mode.activated.emit(part._mode.currentIndex())
+    napari_sam.session(window).undo()
+    press(widget, "Preview again")
+    qtbot.waitUntil(lambda: part.found.settings.mode == "seeds", timeout=PATIENCE_MS)
+    assert knobs._overlap.slider.isEnabled()
+    assert knobs.thresholds.overlap == 0.5
 
 
 def test_the_stack_goes_to_a_file_and_what_is_there_stays(window, open_dock, qtbot, tmp_path):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 from napari.layers import Shapes
+from skimage import data
 
 from napari_sam.image import open_image
 from napari_sam.labels.reordered import Reordered
@@ -14,13 +16,16 @@ from napari_sam.masks import Mask
 from napari_sam.masks.knobs import Thresholds
 from napari_sam.masks.mask_table import MaskTable
 from napari_sam.masks.paint import paint
-from napari_sam.segment import find
+from napari_sam.model import load_model
+from napari_sam.segment import SegmentSettings, exact, find, read_record
+from napari_sam.segment.find import find_objects
+from napari_sam.segment.settings import FindSettings
 from napari_sam.widgets import automatic_find
 from napari_sam.widgets.automatic_find import Finding, Found, thinned
 from napari_sam.widgets.automatic_forecast import Foretelling
 from napari_sam.widgets.automatic_how import How
 from napari_sam.widgets.automatic_preview import small_hint
-from napari_sam.widgets.automatic_run import default_out, region_of
+from napari_sam.widgets.automatic_run import Applying, default_out, region_of
 from napari_sam.widgets.automatic_scope import Scope, scopes
 from napari_sam.widgets.layers import open_layer
 from napari_sam.widgets.predictor import Predictor, lazy_model
@@ -136,6 +141,41 @@ def test_settings_keep_what_the_sliders_keep():
     assert (settings.mode, settings.points_per_side, settings.step) == ("grid", 8, 2.0)
     assert how.settings(Thresholds(0, 0)).max_area is None
     assert how.settings().pred_iou is None
+
+
+def test_sams_own_generator_as_the_command_line_has_it(tmp_path):
+    """Preview and apply find what --exact finds, by the same settings; of a store nothing."""
+    image = open_image(data.coins()[:90, :120])
+    lazy = lazy_model(load_model("nano", device="cpu"))
+    predictor = Predictor(image, lazy, "nano").kept_in(tmp_path / "tiles")
+    how = How("exact", points_per_side=6)
+    found = last(Finding(predictor, (), (40, 40, 50, 50), 1.0, how))
+    assert (found.n_tiles, found.n_px, found.is_complete) == (1, 90 * 120, True)
+    embeddings = predictor.embeddings
+    settings = FindSettings(exact=True, points_per_side=6)
+    for thresholds, limits in (
+        (found.defaults, {}),
+        (Thresholds(0.4, 0.5, 0, 900, 0.7), {"pred_iou": 0.4, "stability": 0.5, "max_area": 900}),
+    ):
+        expected = find_objects(embeddings, embeddings.window_at(0, 0), replace(settings, **limits))
+        table = found.table.select(found.knobs.rows(thresholds))
+        assert len(table) > 1
+        assert table.boxes.tolist() == expected.boxes.tolist()
+        assert how.settings(thresholds).resolved(embeddings.model, 0.25) == replace(
+            settings, **limits
+        ).resolved(embeddings.model, 0.25)
+    out = tmp_path / "labels.zarr"
+    *_, labels = Applying(predictor, how, None, Scope(()), None, out, "coins").iter_answer()
+    assert np.any(labels.data)
+    plain = SegmentSettings(settings).resolved(embeddings.model, embeddings.base_step, "")
+    assert read_record(out)["settings"] == plain.to_dict()
+    assert not list((tmp_path / "tiles").glob("step*"))
+
+
+def test_planes_that_are_too_large_for_sams_own_generator(predictor, monkeypatch):
+    monkeypatch.setattr(exact, "MAX_PIXELS", 10_000)
+    with pytest.raises(ValueError, match="find objects in another way, tile by tile"):
+        last(Finding(predictor, (), (0, 0, *SHAPE), 1.0, How("exact")))
 
 
 @pytest.fixture

@@ -18,18 +18,19 @@ class Thresholds:
 
     Parameters
     ----------
-    predicted_iou : float
-        Must be exceeded, unless it is 0 or less.
-    stability : float
-        Must be reached, unless it is 0 or less.
+    predicted_iou : float, optional
+        Must be exceeded, unless it is 0 or less. Default: what suits the model that found the mask
+        (`MaskTable.accepted`).
+    stability : float, optional
+        Must be reached, unless it is 0 or less. The default as of `predicted_iou`.
     min_area, max_area : float
         In pixels, both included.
     overlap : float
         How much two kept masks may overlap at most, from 0 to 1.
     """
 
-    predicted_iou: float = 0.88
-    stability: float = 0.95
+    predicted_iou: float | None = None
+    stability: float | None = None
     min_area: float = 0
     max_area: float = inf
     overlap: float = 0.7
@@ -58,16 +59,19 @@ class Knobs:
         self.table = table
         self._suppression = Suppression(table, by)
 
-    def rows(self, thresholds: Thresholds) -> NDArray[np.int64]:
+    def rows(self, thresholds: Thresholds | None = None) -> NDArray[np.int64]:
         """Return the rows that pass, from the highest predicted IoU to the lowest."""
+        thresholds = thresholds or Thresholds()
         return self._suppression.rows(thresholds.overlap, among=self._passes(thresholds))
 
     def _passes(self, thresholds: Thresholds) -> NDArray[np.bool_]:
         """Whether each row passes all thresholds but that of the overlap."""
-        table = self.table
+        table, (iou, stability) = self.table, self.table.accepted.tolist()
+        iou = iou if thresholds.predicted_iou is None else thresholds.predicted_iou
+        stability = stability if thresholds.stability is None else thresholds.stability
         passes = (table.areas >= thresholds.min_area) & (table.areas <= thresholds.max_area)
-        if thresholds.predicted_iou > 0:
-            passes &= ~(table.predicted_iou.astype(float) <= thresholds.predicted_iou)
-        if thresholds.stability > 0:
-            passes &= ~(table.stability.astype(float) < thresholds.stability)
+        if iou > 0:
+            passes &= ~(table.predicted_iou <= np.float32(iou))
+        if stability > 0:
+            passes &= ~(table.stability < np.float32(stability))
         return passes

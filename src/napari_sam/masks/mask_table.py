@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
@@ -13,6 +14,9 @@ from napari_sam.masks.mask import Mask
 
 NO_TILE = (-1, -1)
 """Of a mask that was not found in a tile of a grid."""
+
+_COLUMNS = ("boxes", "areas", "predicted_iou", "stability", "points", "tiles")
+"""With one row for each mask."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +42,9 @@ class MaskTable(Sequence[Mask]):
         The masks one after the other, each ``np.packbits`` of its flattened box.
     offsets : (N + 1,) int64 array
         Where in `bits` each mask begins, and the end.
+    accepted : (2,) float64 array
+        The predicted IoU and the stability that suit what found the masks, see `Thresholds`; 0
+        where anything does.
     """
 
     boxes: NDArray[np.int32]
@@ -48,6 +55,7 @@ class MaskTable(Sequence[Mask]):
     tiles: NDArray[np.int32]
     bits: NDArray[np.uint8]
     offsets: NDArray[np.int64]
+    accepted: NDArray[np.float64] = field(default_factory=partial(np.zeros, 2))
 
     @classmethod
     def of(
@@ -99,18 +107,18 @@ class MaskTable(Sequence[Mask]):
 
     @classmethod
     def concatenate(cls, tables: Iterable[MaskTable]) -> MaskTable:
-        """Return the rows of several tables, one after the other."""
+        """Return the rows of several tables that were found alike, one after the other."""
         tables = [table for table in tables if len(table)]
         if not tables:
             return cls.of()
         starts = np.cumsum([0, *(len(table.bits) for table in tables)])
         parts = [table.offsets[:-1] + start for table, start in zip(tables, starts, strict=False)]
         columns = {
-            field.name: np.concatenate([getattr(table, field.name) for table in tables])
-            for field in fields(cls)
-            if field.name != "offsets"
+            name: np.concatenate([getattr(table, name) for table in tables])
+            for name in (*_COLUMNS, "bits")
         }
-        return cls(**columns, offsets=np.append(np.concatenate(parts), starts[-1]))
+        offsets = np.append(np.concatenate(parts), starts[-1])
+        return cls(**columns, offsets=offsets, accepted=tables[0].accepted)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> MaskTable:
@@ -121,7 +129,7 @@ class MaskTable(Sequence[Mask]):
         ValueError
             If one is missing, or they do not belong together.
         """
-        names = [field.name for field in fields(cls)]
+        names = [part.name for part in fields(cls)]
         if missing := [name for name in names if name not in arrays]:
             raise ValueError(
                 f"These arrays are no table of masks: {', '.join(missing)} is missing."
@@ -141,7 +149,7 @@ class MaskTable(Sequence[Mask]):
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all columns by name, to be saved as npz for example."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {part.name: getattr(self, part.name) for part in fields(self)}
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -182,11 +190,7 @@ class MaskTable(Sequence[Mask]):
         lengths = np.diff(self.offsets)[kept]
         offsets = np.append(0, np.cumsum(lengths))
         places = np.repeat(self.offsets[kept] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        columns = {
-            field.name: getattr(self, field.name)[kept]
-            for field in fields(self)
-            if field.name not in ("bits", "offsets")
-        }
+        columns = {name: getattr(self, name)[kept] for name in _COLUMNS}
         return replace(self, **columns, bits=self.bits[places], offsets=offsets)
 
     def shifted(self, dy: int, dx: int) -> MaskTable:

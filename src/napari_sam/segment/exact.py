@@ -1,4 +1,4 @@
-"""All objects of a whole plane as SAM's own generator finds them, for a run."""
+"""All candidates of a whole plane as SAM's own generator finds them."""
 
 from __future__ import annotations
 
@@ -18,24 +18,19 @@ MAX_PIXELS = 1 << 25
 
 
 def check_exact(embeddings: Embeddings) -> None:
-    """Refuse planes that cannot be looked at as a whole, and a store, which holds tiles.
+    """Refuse planes that are too large to be looked at as a whole.
 
     Raises
     ------
     ValueError
-        If there is one.
+        If they are.
     """
     height, width = embeddings.image.shape_yx
     if height * width > MAX_PIXELS:
         raise ValueError(
             f"The exact grid looks at each plane as a whole, and a plane of {height} × {width} "
-            f"pixels has more than {MAX_PIXELS}: leave exact away, which works tile by tile, or "
+            f"pixels has more than {MAX_PIXELS}: find objects in another way, tile by tile, or "
             f"take a coarser level of the image."
-        )
-    if embeddings.store is not None:
-        raise ValueError(
-            "The exact grid looks at each plane as a whole, and a store holds tiles: leave one of "
-            "the two away."
         )
 
 
@@ -47,25 +42,27 @@ def whole_step(embeddings: Embeddings) -> float:
     return step
 
 
-def exact_masks(
+def exact_candidates(
     embeddings: Embeddings, plane: tuple[int, ...], settings: FindSettings
 ) -> MaskTable:
-    """Return the masks of one plane, those of `generate_masks` in the same order.
+    """Return the masks of one plane, of which `FindSettings.suppression` leaves those officially.
 
     Parameters
     ----------
     embeddings : Embeddings
-        The image and the model; the plane is encoded anew, scaled to one window.
+        The image and the model; the plane is encoded anew, scaled to one window. A store, which
+        holds tiles, is of no use.
     plane : tuple of int
         Index of the axes in front of rows and columns.
     settings : FindSettings
-        With all defaults filled in; the boxes of masks overlap by the official 0.7 (IoU) at most.
+        With all defaults filled in.
     """
     generator = GeneratorSettings(
         points_per_side=settings.points_per_side,
         pred_iou_thresh=settings.pred_iou or 0,
         stability_score_thresh=settings.stability or 0,
         stability_score_offset=settings.stability_offset,
+        box_nms_thresh=1.0,
     )
     return official_masks(embeddings.model, whole_plane(embeddings.image, plane), generator)
 

@@ -18,7 +18,7 @@ from napari_sam.masks.knobs import Knobs, Thresholds
 from napari_sam.masks.mask_table import MaskTable
 from napari_sam.masks.overlap import mask_part
 from napari_sam.model.base import Model
-from napari_sam.segment.exact import exact_masks
+from napari_sam.segment.exact import exact_candidates
 from napari_sam.segment.grid import Box, Occupied, window_masks
 from napari_sam.segment.run_folder import Part
 from napari_sam.segment.seeds import seed_masks, watershed_masks
@@ -66,22 +66,24 @@ def find_objects(
     """
     model, shape_yx = embeddings.model, embeddings.image.shape_yx
     settings = settings.resolved(model, embeddings.base_step)
-    max_area = inf if settings.max_area is None else settings.max_area
+    is_large: NDArray[np.bool_]
     if settings.exact:
-        table = exact_masks(embeddings, window.plane, settings)
-        return table.select((table.areas >= settings.min_area) & (table.areas <= max_area))
-    find = FINDERS[settings.mode or "grid"]
-    table = find(embeddings, window, settings, within, occupied)
-    is_cut = cut_sides(table, window, shape_yx, logit_px(model, window)).any(axis=1)
-    # What the window cuts may be large enough with what lies beyond.
-    table = table.select((table.areas >= settings.min_area) | is_cut)
+        table = exact_candidates(embeddings, window.plane, settings)
+        is_large = table.areas >= settings.min_area
+    else:
+        table = FINDERS[settings.mode or "grid"](embeddings, window, settings, within, occupied)
+        # What the window cuts may be large enough with what lies beyond.
+        is_cut = cut_sides(table, window, shape_yx, logit_px(model, window)).any(axis=1)
+        is_large = (table.areas >= settings.min_area) | is_cut
+    table = table.select(is_large)
+    measure, overlap = settings.suppression
     thresholds = Thresholds(
         predicted_iou=settings.pred_iou or 0,
         stability=settings.stability or 0,
-        max_area=max_area,
-        overlap=settings.overlap,
+        max_area=inf if settings.max_area is None else settings.max_area,
+        overlap=overlap,
     )
-    return table.select(Knobs(table, "smaller").rows(thresholds))
+    return table.select(Knobs(table, measure).rows(thresholds))
 
 
 def find_tile(run: Run, tile: Part) -> None:

@@ -24,6 +24,7 @@ from napari_sam.masks.run_length import mask_to_rle
 from napari_sam.masks.suppression import suppress
 from napari_sam.model.base import Model
 from napari_sam.model.full_size import iter_bands
+from napari_sam.model.interrupt import give_way
 from napari_sam.model.whole_image import WholeImage, check_image
 from napari_sam.segment.crops import Box, Crop, is_cut, make_crops
 from napari_sam.segment.generator_settings import GeneratorSettings, OutputMode
@@ -137,6 +138,7 @@ def _iter_masks(
     min_iou = accepted if accepted > 0 else -torch.inf
     limit = np.float32(settings.accepted_stability(seen.model))
     for start in range(0, len(points), batch):
+        give_way()
         answers = decoder(
             xy[start : start + batch], min_iou, best_only=seen.model.masks_per_point == 1
         )

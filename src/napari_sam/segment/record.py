@@ -86,7 +86,7 @@ def describe_computing(run: Run) -> dict[str, str | None]:
         "backend": backend_of(model),
         "openvino": version("openvino") if backend_of(model) == "openvino" else None,
         "upscaling": str(upscaling_dtype(model)).partition(".")[2] if is_fast_grid else None,
-        "stored": store.dtype if store else None,
+        "stored": store.dtype if store and not find.exact else None,
     }
 
 

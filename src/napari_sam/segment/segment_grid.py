@@ -32,7 +32,8 @@ def segment_grid(
     Each point is asked in the tile in whose core it lies, so that the network sees its neighborhood
     too. What is kept reaches a `margin` below the thresholds, and parts of objects beside the
     whole: choose from it, again and again without asking the network, with
-    `napari_sam.masks.Knobs`, as in ``table.select(Knobs(table).rows(Thresholds()))``.
+    `napari_sam.masks.Knobs`, as in ``table.select(Knobs(table).rows(Thresholds(min_area=50)))``;
+    thresholds that are not given are those of the settings, or suit the model.
 
     Parameters
     ----------
@@ -76,7 +77,9 @@ def segment_grid(
         settings = replace(settings, points_per_side=points_per_side)
     tables = iter_tiles(embeddings, plane, settings, region=region, step=step, occupied=occupied)
     found = MaskTable.concatenate(tables)
-    return found.select(np.sort(suppress(found, SAME, by="mask")))
+    model = embeddings.model
+    accepted = np.array([settings.accepted_iou(model), settings.accepted_stability(model)])
+    return replace(found.select(np.sort(suppress(found, SAME, by="mask"))), accepted=accepted)
 
 
 def iter_tiles(

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar, get_args
 
 from napari_sam.image.window import is_power_of_two
+from napari_sam.masks.suppression import Measure
 from napari_sam.model.base import Model
+from napari_sam.segment.generator_settings import GeneratorSettings
 from napari_sam.segment.grid_settings import GridSettings
 from napari_sam.segment.seed_settings import SeedSettings
 
@@ -135,6 +137,13 @@ class FindSettings:
         }
         filled = {name: value for name, value in defaults.items() if getattr(self, name) is None}
         return replace(self, mode=mode, **filled)
+
+    @property
+    def suppression(self) -> tuple[Measure, float]:
+        """How overlap is measured, and how much of it two objects may have."""
+        return (
+            ("box", GeneratorSettings.box_nms_thresh) if self.exact else ("smaller", self.overlap)
+        )
 
     def for_grid(self) -> GridSettings:
         """Return what a grid of points looks for."""

@@ -324,7 +324,7 @@ class AutomaticApply(QWidget):
             found = None  # how long another way takes tells nothing
         return Foretelling(
             embeddings,
-            self._preview.chosen.step,
+            self._preview.chosen.tile_step(embeddings),
             self._planes(embeddings.image),
             self._polygon(),
             self._out,

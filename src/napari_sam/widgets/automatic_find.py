@@ -124,7 +124,8 @@ class Found:
     def defaults(self) -> Thresholds:
         """The thresholds that suit the mode and the model."""
         settings = self.settings
-        return Thresholds(settings.pred_iou or 0, settings.stability or 0, overlap=settings.overlap)
+        _, overlap = settings.suppression
+        return Thresholds(settings.pred_iou or 0, settings.stability or 0, overlap=overlap)
 
     @property
     def is_complete(self) -> bool:
@@ -226,7 +227,11 @@ class _Search:
     def __init__(self, finding: Finding, embeddings: Embeddings) -> None:
         self._finding, self._embeddings = finding, embeddings
         self.settings = finding.how.settings().resolved(embeddings.model, embeddings.base_step)
-        grid = embeddings.grid(self.settings.step)
+        if self.settings.exact:
+            from napari_sam.segment.exact import check_exact
+
+            check_exact(embeddings)
+        grid = embeddings.grid(finding.how.tile_step(embeddings))
         rows, columns = grid.tiles_in(_inner(finding.screen))
         if not rows:
             raise ValueError("The image is not on screen: press the house below to see it all.")
@@ -246,13 +251,13 @@ class _Search:
         for row, column in self._tiles:
             window = self._grid.window(row, column, finding.plane)
             start = time.monotonic()
-            if not embeddings.is_encoded(window):
+            if not self.settings.exact and not embeddings.is_encoded(window):
                 embeddings.features(window)
                 self._encode_s.append(time.monotonic() - start)
                 start = time.monotonic()
             reach = np.array([-1, -1, 1, 1]) * SEAM_SAMPLES * self._grid.step
             core = self._grid.core(row, column)
-            within = _shared(core, finding.screen)
+            within = core if self.settings.exact else _shared(core, finding.screen)
             table = tile_candidates(embeddings, self._grid, (row, column), self.settings, finding)
             self._tables.append(table.select(_are_in(table, within + reach)))
             self._find_s.append(time.monotonic() - start)
@@ -267,9 +272,12 @@ class _Search:
         if finding.kept is not None and len(table):
             table = table.select(new_rows(finding.kept, table, plane=finding.plane))
         thinning = max(1, int(1 / finding.pixel), -(-_longest(table) // SIDE_PX))
-        knobs = Knobs(table, "smaller")
-        knobs.rows(Thresholds(0, 0, overlap=settings.overlap))  # counts pixels now, not later
+        measure, overlap = settings.suppression
+        table = replace(table, accepted=np.array([settings.pred_iou or 0, settings.stability or 0]))
+        knobs = Knobs(table, measure)
+        knobs.rows(Thresholds(0, 0, overlap=overlap))  # counts pixels now, not later
         encode_s = float(np.mean(self._encode_s)) if self._encode_s else None
+        encode_s = 0.0 if settings.exact else encode_s  # each look includes it
         return Found(
             finding,
             settings,
@@ -305,9 +313,15 @@ def tile_candidates(
     finding: Finding,
 ) -> MaskTable:
     """Return the candidates of one tile, none of them dropped for the sake of a threshold."""
+    from napari_sam.segment.exact import exact_candidates
     from napari_sam.segment.find import FINDERS
     from napari_sam.segment.grid import window_masks
 
+    if settings.exact:
+        iou = max(0.0, (settings.pred_iou or 0) - GRID_MARGIN)
+        stability = max(0.0, (settings.stability or 0) - GRID_MARGIN)
+        lower = replace(settings, pred_iou=iou, stability=stability)
+        return exact_candidates(embeddings, finding.plane, lower)
     window = grid.window(*tile, finding.plane)
     if settings.mode != "grid":
         all_of_them = replace(settings, overlap=1.0)

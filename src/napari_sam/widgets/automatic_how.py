@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sam.masks.knobs import Thresholds
 
 if TYPE_CHECKING:
+    from napari_sam.embedding import Embeddings
     from napari_sam.segment.settings import FindSettings
+
+
+Way = Literal["grid", "seeds", "watershed", "exact"]
+"""A mode of `FindSettings`, or "exact": the grid of SAM's own generator over whole planes."""
 
 
 @dataclass(frozen=True)
@@ -18,15 +23,15 @@ class How:
 
     Attributes
     ----------
-    mode : {"seeds", "grid", "watershed"}, optional
+    mode : {"seeds", "grid", "watershed", "exact"}, optional
         None: what suits the model.
     points_per_side : int
         Of a grid.
     step : float, optional
-        Level-0 pixels per sample; None: the finest.
+        Level-0 pixels per sample; None: the finest. Not of "exact".
     """
 
-    mode: Literal["grid", "seeds", "watershed"] | None = None
+    mode: Way | None = None
     points_per_side: int = 32
     step: float | None = None
 
@@ -37,16 +42,24 @@ class How:
         """
         from napari_sam.segment.settings import FindSettings
 
-        mode, points, step = self.mode, self.points_per_side, self.step
+        chosen: dict[str, Any] = {"points_per_side": self.points_per_side, "step": self.step}
+        chosen |= {"exact": True} if self.mode == "exact" else {"mode": self.mode}
         if thresholds is None:
-            return FindSettings(mode=mode, points_per_side=points, step=step)
+            return FindSettings(**chosen)
+        if self.mode != "exact":  # its overlap is the official one
+            chosen["overlap"] = thresholds.overlap
         return FindSettings(
-            mode=mode,
-            points_per_side=points,
-            step=step,
-            pred_iou=min(thresholds.predicted_iou, 1.0),
-            stability=min(thresholds.stability, 1.0),
-            overlap=thresholds.overlap,
+            **chosen,
+            pred_iou=min(thresholds.predicted_iou or 0, 1.0),
+            stability=min(thresholds.stability or 0, 1.0),
             min_area=max(1, int(thresholds.min_area)),
             max_area=int(thresholds.max_area) if thresholds.max_area < math.inf else None,
         )
+
+    def tile_step(self, embeddings: Embeddings) -> float | None:
+        """Return the step of the tiles that are searched, None for the finest."""
+        if self.mode != "exact":
+            return self.step
+        from napari_sam.segment.exact import whole_step
+
+        return whole_step(embeddings)

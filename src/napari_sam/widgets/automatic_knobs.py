@@ -55,6 +55,11 @@ class AutomaticKnobs(QWidget):
             self._overlap.value,
         )
 
+    def offer_overlap(self, is_offered: bool) -> None:
+        """Let the user choose the overlap, or not, as where it is given."""
+        for part in (self._overlap.label, self._overlap.slider, self._overlap.number):
+            part.setEnabled(is_offered)
+
     def set_table(
         self, table: MaskTable, floors: Thresholds, thresholds: Thresholds | None = None
     ) -> None:
@@ -75,8 +80,11 @@ class AutomaticKnobs(QWidget):
         self._areas = float(areas.min()), float(areas.max())
         self.blockSignals(True)
         chosen = thresholds or before
-        self._iou.set_scores(table.predicted_iou, floors.predicted_iou, chosen.predicted_iou)
-        self._stability.set_scores(table.stability, floors.stability, chosen.stability)
+        for knob, scores, name in (
+            (self._iou, table.predicted_iou, "predicted_iou"),
+            (self._stability, table.stability, "stability"),
+        ):
+            knob.set_scores(scores, getattr(floors, name) or 0, getattr(chosen, name) or 0)
         self._show_areas(areas, len(table) > 0)
         self._overlap.value = chosen.overlap
         if thresholds is None and had_limits:
@@ -141,8 +149,8 @@ def with_floors(thresholds: Thresholds, floors: Thresholds) -> Thresholds:
     """Return thresholds that are not below what candidates were looked for with."""
     return replace(
         thresholds,
-        predicted_iou=max(thresholds.predicted_iou, floors.predicted_iou),
-        stability=max(thresholds.stability, floors.stability),
+        predicted_iou=max(thresholds.predicted_iou or 0, floors.predicted_iou or 0),
+        stability=max(thresholds.stability or 0, floors.stability or 0),
     )
 
 

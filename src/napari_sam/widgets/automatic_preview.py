@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_sam.masks.knobs import Thresholds
 from napari_sam.widgets.automatic_find import Finding, Found, Searching
-from napari_sam.widgets.automatic_how import How
+from napari_sam.widgets.automatic_how import How, Way
 from napari_sam.widgets.automatic_knobs import AutomaticKnobs, with_floors
 from napari_sam.widgets.labels_layer import ShownLabels
 from napari_sam.widgets.lane import Lane
@@ -37,12 +37,14 @@ MODE_TIPS = {
     "seeds": "Looks at each object that the model's instance maps show. Not for all models.",
     "grid": "Asks the model at a grid of points. Works with every model, and finds parts too.",
     "watershed": "Cuts the model's instance maps into objects. The fastest, and the roughest.",
+    "exact": "The masks of SAM's own generator: looks at each plane as a whole. The slowest.",
 }
 MODE_NAMES = {
     None: "what suits the model",
     "seeds": "seeds",
     "grid": "grid",
     "watershed": "watershed",
+    "exact": "SAM's own generator",
 }
 STEPS = (0.25, 0.5, None, 2.0, 4.0, 8.0, 16.0)
 SMALL_SAMPLES = 14
@@ -145,11 +147,9 @@ class AutomaticPreview(QWidget):
     @property
     def chosen(self) -> How:
         """How to look."""
-        return How(
-            mode=self._mode.currentData(),
-            points_per_side=self._points.value(),
-            step=self._step.currentData(),
-        )
+        mode: Way | None = self._mode.currentData()
+        step = None if mode == "exact" else self._step.currentData()
+        return How(mode=mode, points_per_side=self._points.value(), step=step)
 
     @property
     def thresholds(self) -> Thresholds | None:
@@ -209,7 +209,14 @@ class AutomaticPreview(QWidget):
 
     def stop(self) -> None:
         """Find no more."""
-        if self._finding is not None:
+        if self._finding is None:
+            return
+        if self._finding.how.mode == "exact":  # there is nothing before its end
+            self._lane.abandon()
+            self._finding = None
+            self.said.emit("Stopped.")
+            self._show()
+        else:
             self._finding.stop()
             self.said.emit("Stopping after this tile …")
 
@@ -279,8 +286,10 @@ class AutomaticPreview(QWidget):
         before, self.found = self.found, found
         is_like = before is not None and (
             before.settings.mode == found.settings.mode
+            and before.settings.exact == found.settings.exact
             and before.finding.predictor.sees_as(found.finding.predictor)
         )
+        self._knobs.offer_overlap(not found.settings.exact)
         self._knobs.set_table(
             found.table,
             found.floors,
@@ -304,7 +313,9 @@ class AutomaticPreview(QWidget):
         self.changed.emit()
 
     def _show(self, event: Any = None) -> None:
-        is_grid = self._mode.currentData() == "grid" or (
+        mode = self._mode.currentData()
+        self._step.setEnabled(mode != "exact")
+        is_grid = mode in ("grid", "exact") or (
             self.found is not None and self.found.settings.mode == "grid"
         )
         self._points.setVisible(is_grid)
@@ -335,6 +346,8 @@ def count_text(found: Found | None, n_rows: int, is_stale: bool, is_kept: bool) 
 
 def describe(found: Found) -> str:
     """Return a sentence on what was searched."""
+    if found.settings.exact:
+        return "All of the plane, as SAM's own generator finds it."
     mode = found.settings.mode
     n, on_screen = found.n_tiles, found.n_on_screen
     if n < on_screen:

@@ -52,7 +52,7 @@ class Scripting(Revising):
         *,
         pixel: float = 1.0,
         plane: Plane = None,
-        mode: Literal["grid", "seeds", "watershed"] | None = None,
+        mode: Literal["grid", "seeds", "watershed", "exact"] | None = None,
         points_per_side: int = 32,
         step: float | None = None,
         thresholds: Thresholds | None = None,
@@ -68,7 +68,7 @@ class Scripting(Revising):
         plane : tuple of int, optional
             Default: the plane shown.
         mode, points_per_side, step
-            As in `FindSettings`.
+            As in `FindSettings`; the mode "exact" is its grid with ``exact``.
         thresholds : Thresholds, optional
             Which of the candidates are returned. Default: what suits model and mode.
         """
