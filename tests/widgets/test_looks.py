@@ -63,7 +63,8 @@ def text_contrast(colors):
     return max(contrast(color, some[counts.argmax()]) for color in some)
 
 
-def test_everything_that_can_be_used_has_a_tip(docks):
+def test_everything_that_can_be_used_has_a_tip(docks, window):
+    window.dims.ndisplay = 3  # with a notice and its button
     usable = QAbstractButton, QComboBox, QAbstractSpinBox, QAbstractSlider
     for dock in docks.values():
         bare = [

@@ -52,15 +52,19 @@ class Banner(QFrame):
         """Show a notice; None: hide."""
         if notice is None or self._shown is None or notice.text != self._shown.text:
             self._clear()
-            for title, do in notice.buttons.items() if notice else ():
-                button = QPushButton(title)
-                button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-                button.clicked.connect(_without_arguments(do))
-                self._row.addWidget(button, 1)
-        if notice is not None:
-            self._text.say(notice.text)
+            if notice is not None:
+                self._offer(notice)
         self._shown = notice
         self.setVisible(notice is not None)
+
+    def _offer(self, notice: Notice) -> None:
+        self._text.say(notice.text)
+        for title, do in notice.buttons.items():
+            button = QPushButton(title)
+            button.setToolTip(notice.text)
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            button.clicked.connect(_without_arguments(do))
+            self._row.addWidget(button, 1)
 
     def _clear(self) -> None:
         while (item := self._row.takeAt(0)) is not None:

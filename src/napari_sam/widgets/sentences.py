@@ -48,11 +48,13 @@ class Sentences(QScrollArea):
         if text != self.text:
             self._label.setText(breakable(text))
             self.verticalScrollBar().setValue(0)
+            self._show_bar()
             self.updateGeometry()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Ask anew: how many lines a text takes depends on the width."""
         super().resizeEvent(event)
+        self._show_bar()
         self.updateGeometry()
 
     def minimumSizeHint(self) -> QSize:
@@ -65,6 +67,14 @@ class Sentences(QScrollArea):
         height = self._label.heightForWidth(beside_bar) + FRAME
         least, most = self._height_of(self._n_lines), self._height_of(MOST_LINES)
         return QSize(1, min(max(height, least), most))
+
+    def _show_bar(self) -> None:
+        """Show the bar if the text does not fit; Qt's stays at times when there is room again."""
+        fits = self._label.heightForWidth(self.width() - FRAME) <= self.height() - FRAME
+        policy = Qt.ScrollBarPolicy
+        self.setVerticalScrollBarPolicy(
+            policy.ScrollBarAlwaysOff if fits else policy.ScrollBarAlwaysOn
+        )
 
     def _height_of(self, n_lines: int) -> int:
         return n_lines * self._label.fontMetrics().lineSpacing() + 16  # the theme pads labels

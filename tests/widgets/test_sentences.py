@@ -1,0 +1,43 @@
+"""Texts that scroll where they do not fit, and only there."""
+
+from __future__ import annotations
+
+import pytest
+
+from napari_sam.widgets.sentences import FRAME, Sentences
+
+TEXT = "A text of a few words. " * 4
+
+
+@pytest.fixture
+def sentences(qtbot):
+    made = Sentences(2)
+    qtbot.addWidget(made)
+    made.say(TEXT)
+    made.show()
+    return made
+
+
+def fitting(sentences, width):
+    return sentences.widget().heightForWidth(width - FRAME) + FRAME
+
+
+def test_a_bar_is_there_as_long_as_the_text_does_not_fit(sentences, qtbot):
+    bar, height = sentences.verticalScrollBar(), fitting(sentences, 200)
+    for room, is_shown in ((height, False), (height - 20, True), (height, False)):
+        sentences.resize(200, room)
+        qtbot.wait(10)
+        assert bar.isVisible() == is_shown
+    sentences.say(TEXT * 3)
+    assert bar.isVisible()
+    sentences.say("Short.")
+    assert not bar.isVisible()
+
+
+def test_a_moment_of_too_little_room_leaves_no_bar(sentences, qtbot):
+    height = fitting(sentences, 200)
+    for room in (height, height + 30, height, height - 20, height):
+        sentences.resize(200, room)
+    qtbot.wait(10)
+    assert not sentences.verticalScrollBar().isVisible()
+    assert sentences.viewport().width() == sentences.widget().width()
