@@ -57,7 +57,7 @@ def press(widget, title):
 
 
 def said(widget):
-    place, status, forecast = (each.text for each in widget.findChildren(Sentences))
+    _, place, status, forecast = (each.text for each in widget.findChildren(Sentences))
     return place, forecast, status
 
 

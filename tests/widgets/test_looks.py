@@ -124,3 +124,19 @@ def test_the_window_does_not_grow_for_a_dock_below_another_plugins(window, qtbot
     window.window.add_plugin_dock_widget("napari-sam", name)
     qtbot.wait(300)
     assert other.window().size() == size
+
+
+def test_a_long_name_makes_no_dock_wider_and_can_be_read(window, picture, qtbot):
+    name = "20260412_U2OS_Hoechst_63x_stack_3_deconvolved_channel0.tif"
+    window.layers[0].name = name
+    window.add_labels(np.zeros(picture.shape, np.uint8), name=f"{name} labels")
+    state = session(window)
+    state.adopt_image()
+    state.labels = window.layers[-1]
+    for dock_name in ("Segment", "Objects", "Embeddings"):
+        _, dock = window.window.add_plugin_dock_widget("napari-sam", dock_name)
+        qtbot.wait(300)
+        assert dock.minimumSizeHint().width() < 360
+        for box in shown(dock, QComboBox):
+            if box.currentText().startswith(name):
+                assert box.currentText() in box.toolTip()

@@ -93,8 +93,7 @@ class EmbeddingsWidget(Tab):
     # The parts
 
     def _build(self) -> None:
-        self._about = QLabel()
-        self._about.setWordWrap(True)
+        self._about = Sentences(1)
         self._table = LevelTable()
         self._is_ahead = QCheckBox("Encode ahead")
         self._is_ahead.setToolTip(AHEAD_TIP)
@@ -256,7 +255,7 @@ class EmbeddingsWidget(Tab):
         self._forget_others()
         layer = self._session.image
         none = NO_CHOICE if self._has_images else NO_IMAGE
-        self._about.setText(f"{layer.name} · {self._session.model}" if layer else none)
+        self._about.say(f"{layer.name} · {self._session.model}" if layer else none)
         self._table.show_survey(self._survey, self._ahead.step, self._step)
         self._place.show_survey(self._survey)
         self._show_queue()

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from napari_sam.widgets.links import Links
     from napari_sam.widgets.scene import Scene
 
+TIP = "The labels whose objects are listed."
+
 
 class LabelsChoice(QComboBox):
     """Lists the Labels layers of a viewer; one is that of the session, or none.
@@ -36,7 +38,6 @@ class LabelsChoice(QComboBox):
         self._scene, self._session = scene, scene.session
         self.setMinimumContentsLength(12)  # names may be long, the dock is narrow
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setToolTip("The labels whose objects are listed.")
         self.activated.connect(self._choose)
         layers = self._session.viewer.layers
         for event in ("inserted", "removed", "reordered", "renamed"):
@@ -65,3 +66,4 @@ class LabelsChoice(QComboBox):
             self.addItem(layer.name, layer)
         current = self._session.labels
         self.setCurrentIndex(layers.index(current) + 1 if current in layers else 0)
+        self.setToolTip(f"{self.currentText()}\n\n{TIP}")  # of a long name not all is seen

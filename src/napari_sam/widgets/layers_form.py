@@ -112,6 +112,8 @@ class LayersForm(QWidget):
         labels = [layer for layer in layers if isinstance(layer, Labels)]
         _fill(self._image, images, session.image, "choose …" if images else "no image")
         _fill(self._labels, labels, session.labels, "new layer")
+        for combo, tip in ((self._image, IMAGE_TIP), (self._labels, LABELS_TIP)):
+            combo.setToolTip(f"{combo.currentText()}\n\n{tip}")  # of a long name not all is seen
         self._labels.insertSeparator(self._labels.count())
         self._labels.addItem(OPEN, OPEN)
         self._model.setCurrentIndex(self._model.findData(session.model))
