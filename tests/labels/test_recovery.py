@@ -4,13 +4,17 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
+import zarr
 
 from napari_sam.labels import recovery as module
+from napari_sam.labels.block_mode import mode_2x2
 from napari_sam.labels.change import Change
+from napari_sam.labels.levels import Levels
 from napari_sam.labels.recovery import default_folder, find_recovery, new_recovery
 from napari_sam.labels.replace import plan_removal
 from napari_sam.masks import Mask
@@ -251,3 +255,25 @@ def test_labels_of_which_something_was_only_removed_are_offered_too(folder, base
     lost.begin("mine").apply(change, labels)
     lost.release()
     assert find_recovery("cells", SHAPE, folder).n_objects == 1
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_each_chunk_of_a_zarr_is_written_once_whatever_lies_in_it(folder, monkeypatch, is_over):
+    lost = new_recovery("cells", SHAPE, folder)
+    labels, _ = work(lost, n_objects=24)
+    lost.release()
+    finest = zarr.create_array({}, shape=SHAPE, chunks=(1, 32, 32), dtype="uint16")
+    coarser = zarr.create_array({}, shape=(2, 30, 30), chunks=(1, 16, 16), dtype="uint16")
+    n_written = Counter()
+    write = zarr.Array.__setitem__
+
+    def watched(array, region, values):
+        n_written[str(array.shape), str(region)] += 1
+        write(array, region, values)
+
+    monkeypatch.setattr(zarr.Array, "__setitem__", watched)
+    find_recovery("cells", SHAPE, folder).apply(Levels([finest, coarser]), is_over=is_over)
+    np.testing.assert_array_equal(finest[:], labels)
+    np.testing.assert_array_equal(coarser[:], mode_2x2(labels))
+    assert set(n_written.values()) == {1}
+    assert len(n_written) <= 2 * (4 + 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -16,8 +17,10 @@ import zarr
 from napari.components import ViewerModel
 
 from napari_sam.labels import create_labels, retype
+from napari_sam.labels.journal import ObjectJournal
 from napari_sam.labels.recovery import new_recovery
 from napari_sam.labels.save import open_saved
+from napari_sam.widgets import kept_labels
 from napari_sam.widgets.chore import Chore
 from napari_sam.widgets.lanes import Lanes
 
@@ -510,3 +513,23 @@ def test_the_script_asks_for_labels_of_elsewhere(session, viewer, picture, model
     assert "labels = viewer.layers['other']  # uint16 of shape (200, 240)" in session.script()
     again = replay(session, picture, model, ("labels", before, "other"))
     assert np.array_equal(again.labels.data, session.labels.data)
+
+
+def test_a_journal_that_cannot_take_what_was_done_before_is_begun_another_time(
+    session, monkeypatch
+):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept_labels, "new_recovery", refuse)
+        assert keep(session, 100, 120) == 1
+    kept = session._target.kept
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        kept.begin_journal("this image")
+    assert kept._recovery is None
+    kept.begin_journal("this image")
+    again = np.zeros_like(session.labels.data)
+    ObjectJournal.replay(kept._recovery.path, again)
+    np.testing.assert_array_equal(again, session.labels.data)

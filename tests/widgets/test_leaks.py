@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import weakref
 
 import numpy as np
@@ -117,8 +118,10 @@ def test_pixels_that_wait_for_a_journal_take_little_memory(
     assert scene(viewer).review.n_objects == 3  # the list lets go of changes when it is looked at
     assert alive(dict(enumerate(edits))) == []
     monkeypatch.undo()
-    kept = session._target.kept
+    kept, n_syncs = session._target.kept, []
+    monkeypatch.setattr(os, "fsync", n_syncs.append)
     kept.begin_journal("this image")
+    assert len(n_syncs) == 1
     again = np.zeros_like(session.labels.data)
     ObjectJournal.replay(kept._recovery.path, again)
     np.testing.assert_array_equal(again, session.labels.data)

@@ -32,7 +32,7 @@ def stored_chunks(array: zarr.Array[Any]) -> set[tuple[int, ...]]:
     return chunks
 
 
-def chunk_region(array: zarr.Array[Any], index: tuple[int, ...]) -> tuple[slice, ...]:
+def chunk_region(array: LabelsArray, index: tuple[int, ...]) -> tuple[slice, ...]:
     """Return the slices of one chunk (or shard), cut at the array's border."""
     return tuple(
         slice(i * side, min((i + 1) * side, n))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from napari_sam.labels.patch import Patch
 SPARE_LINES = 1000
 """A journal with so many lines more than four for each object is rewritten when it is opened."""
 
+
+CONFIRMATION = Entry(is_confirmation=True).to_line()
 
 FIRST = first_line({})
 """The first line of a journal that says nothing else of its labels."""
@@ -140,20 +142,39 @@ class ObjectJournal:
         OSError
             If it cannot be noted; then it must not be made.
         """
-        line = Entry.of(change, keeps_before=self._keeps_before).to_line()
-        start = self._file.size
-        self._file.append(line if start else self._first + line, is_synced=True)
-        self._last_start = start
+        self._last_start = self._append(self._line_of(change))
+
+    def append_made(self, changes: Iterable[Change]) -> None:
+        """Note changes that have been made, all at once: the disk is waited for once.
+
+        Raises
+        ------
+        OSError
+            If they cannot be noted; then none is.
+        """
+        lines = b"".join(self._line_of(change) + CONFIRMATION for change in changes)
+        if lines:
+            self._append(lines)
+            self._last_start = self._file.size
 
     def confirm(self) -> None:
         """Note that the pixels of the last change are all written."""
         with suppress(OSError):  # then they are written once more when it is opened
-            self._file.append(Entry(is_confirmation=True).to_line(), is_synced=False)
+            self._file.append(CONFIRMATION, is_synced=False)
         self._last_start = self._file.size
 
     def retract(self) -> None:
         """Take the last change back, as it was not made."""
         self._file.cut(self._last_start)
+
+    def _line_of(self, change: Change) -> bytes:
+        return Entry.of(change, keeps_before=self._keeps_before).to_line()
+
+    def _append(self, lines: bytes) -> int:
+        """Write lines, the first one before them if they begin the file; return where."""
+        start = self._file.size
+        self._file.append(lines if start else self._first + lines, is_synced=True)
+        return start
 
     def _compact(self) -> None:
         """Put one line for each record in place of all that happened."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_sam.labels.array import LabelsArray, check_writable
 from napari_sam.labels.block_mode import block_mode
-from napari_sam.labels.chunks import storage_shape
+from napari_sam.labels.chunks import chunk_region, storage_shape
 
 BAND_ROWS = 256
 """Rows of a coarser level that are made at a time, from a row of chunks."""
@@ -111,11 +111,37 @@ def update_levels(levels: Sequence[LabelsArray], region: Sequence[int | slice]) 
     factors = [
         level_factors(fine.shape, coarse.shape) for fine, coarse in itertools.pairwise(levels)
     ]
-    changed = _as_slices(region, levels[0].shape)
+    changed = as_slices(region, levels[0].shape)
     for (fine, coarse), by in zip(itertools.pairwise(levels), factors, strict=True):
         changed = coarse_region(changed, by, coarse.shape)
         for part in cut(changed, storage_shape(coarse)):
             make_part(fine, coarse, part)
+
+
+def update_chunks(levels: Sequence[LabelsArray], changed: Iterable[tuple[int, ...]]) -> None:
+    """Make what depends on chunks (or shards) of the finest level again, whole chunks at a time.
+
+    Raises
+    ------
+    ValueError
+        As `level_factors`.
+    """
+    for fine, coarse in itertools.pairwise(levels):
+        changed = coarse_chunks(fine, coarse, changed)
+        for index in sorted(changed):
+            make_part(fine, coarse, chunk_region(coarse, index))
+
+
+def coarse_chunks(
+    fine: LabelsArray, coarse: LabelsArray, changed: Iterable[tuple[int, ...]]
+) -> set[tuple[int, ...]]:
+    """Return the chunks (or shards) of the coarser level that lie over some of the finer one."""
+    factors, sides = level_factors(fine.shape, coarse.shape), storage_shape(coarse)
+    return {
+        tuple(axis.start // side for axis, side in zip(part, sides, strict=True))
+        for index in changed
+        for part in cut(coarse_region(chunk_region(fine, index), factors, coarse.shape), sides)
+    }
 
 
 def make_part(fine: LabelsArray, coarse: LabelsArray, part: Region) -> None:
@@ -152,6 +178,14 @@ def cut(region: Region, sides: Shape) -> Iterator[Region]:
     yield from itertools.product(*parts_by_axis)
 
 
+def as_slices(region: Sequence[int | slice], shape: Shape) -> Region:
+    """Return a region, one entry per axis, without integers and open ends."""
+    return tuple(
+        slice(*i.indices(n)[:2]) if isinstance(i, slice) else slice(i, i + 1)
+        for i, n in zip(region, shape, strict=True)
+    )
+
+
 def _fine_region(region: Region, factors: Shape, fine_shape: Shape) -> Region:
     """Return the region of the finer level that a region of the coarser one is made of."""
     return tuple(
@@ -166,11 +200,3 @@ def _factor(fine: int, coarse: int) -> int:
         if by and coarse in (fine // by, -(-fine // by)):
             return by
     return 0
-
-
-def _as_slices(region: Sequence[int | slice], shape: Shape) -> Region:
-    """Return a region without integers and open ends."""
-    return tuple(
-        slice(*i.indices(n)[:2]) if isinstance(i, slice) else slice(i, i + 1)
-        for i, n in zip(region, shape, strict=True)
-    )

@@ -11,8 +11,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from napari_sam.labels.chunks import chunk_region, storage_shape, stored_chunks
-from napari_sam.labels.levels import coarse_region, cut, level_factors, make_part, update_levels
+from napari_sam.labels.chunks import chunk_region, stored_chunks
+from napari_sam.labels.levels import coarse_chunks, level_factors, make_part, update_levels
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,4 @@ def half_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _stored_indices(fine: zarr.Array[Any], coarse: zarr.Array[Any]) -> set[tuple[int, ...]]:
     """Return the chunks of `coarse` that lie over a stored one of `fine`."""
-    factors, chunk = level_factors(fine.shape, coarse.shape), storage_shape(coarse)
-    return {
-        tuple(s.start // side for s, side in zip(part, chunk, strict=True))
-        for index in stored_chunks(fine)
-        for part in cut(coarse_region(chunk_region(fine, index), factors, coarse.shape), chunk)
-    }
+    return coarse_chunks(fine, coarse, stored_chunks(fine))

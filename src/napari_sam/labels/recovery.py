@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_state_path
 
 from napari_sam.labels.array import LabelsArray, check_labels
+from napari_sam.labels.chunk_cache import chunk_by_chunk
 from napari_sam.labels.growing_file import explained
 from napari_sam.labels.journal import OVER, ObjectJournal
 from napari_sam.labels.journal_entry import iter_entries, read_about
@@ -110,7 +111,9 @@ class Recovery:
             Nothing is written.
         """
         self.check(labels)
-        return ObjectStore(journal=ObjectJournal.replay(self.path, labels, is_over=is_over))
+        with chunk_by_chunk(labels) as changed:
+            journal = ObjectJournal.replay(self.path, changed, is_over=is_over)
+        return ObjectStore(journal=journal)
 
     def check(self, labels: LabelsArray) -> None:
         """Refuse labels in which the changes cannot be made again; see `apply`."""

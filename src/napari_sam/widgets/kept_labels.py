@@ -221,9 +221,11 @@ class KeptLabels:
         journal = recovery.begin(None if self.is_made_here else self.layer.name).journal
         if journal is None:
             return
-        for change in self._unnoted:
-            journal.append(change.unpack())
-            journal.confirm()
+        try:
+            journal.append_made(change.unpack() for change in self._unnoted)
+        except OSError:  # as for want of room: the next labels, or the next image, try again
+            recovery.discard()
+            return
         self._recovery, self._unnoted = recovery, []
         self._objects.journal = journal
 
