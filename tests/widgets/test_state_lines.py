@@ -155,15 +155,19 @@ def test_encoding_ahead_is_a_switch(advanced, session):
     assert not looks_ahead.is_on
 
 
-def test_a_folder_for_what_is_encoded(advanced, session, qtbot, tmp_path):
+def test_a_folder_for_what_is_encoded(advanced, dock, session, qtbot, tmp_path):
     advanced.place.use_folder(str(tmp_path / "store.zarr"))
     wait_for(qtbot, lambda: session.store is not None)
-    shown = [each.text for each in advanced.place.findChildren(Sentences)]
-    assert any("store.zarr" in text for text in shown)
+    shown = advanced.place.findChild(Sentences)
+    assert "store.zarr" in shown.text
     session.halo = 20
     advanced.place.use_folder(str(tmp_path / "store.zarr"))
-    news = advanced._news
-    wait_for(qtbot, lambda: "the halo of the tiles" in news.text)
+    wait_for(qtbot, lambda: "the halo of the tiles" in shown.text)
+    ahead(session.viewer).changed.emit()
+    assert "the halo of the tiles" in shown.text
+    for _ in range(2):
+        dock.findChild(TwoPages).button.click()
+    assert "in memory only" in shown.text
 
 
 def test_it_takes_the_place_of_the_tools_and_moves_nothing(dock, qtbot):

@@ -12,7 +12,6 @@ from napari_sam.widgets.links import Links
 from napari_sam.widgets.looking import StepChoice, resolution_text
 from napari_sam.widgets.place_panel import PlacePanel
 from napari_sam.widgets.rows import side_by_side
-from napari_sam.widgets.sentences import Sentences
 
 if TYPE_CHECKING:
     from napari_sam.widgets.ahead import Ahead
@@ -87,7 +86,7 @@ class Advanced(QWidget):
         self._neighbors.setToolTip(NEIGHBORS_TIP)
         self._is_ahead = QCheckBox("Encode ahead")
         self._is_ahead.setToolTip(AHEAD_TIP)
-        self.place, self._news = PlacePanel(self._session), Sentences(1)
+        self.place, self._news = PlacePanel(self._session), ""
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Resolution", self._step)
@@ -95,13 +94,11 @@ class Advanced(QWidget):
         form.addRow(side_by_side(self._neighbors, self._is_ahead, spacing=4))
         self._encoding = EncodingRows(self._session, form)
         form.addRow(self.place)
-        form.addRow(self._news)
-        self._news.hide()
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Show what there is now."""
         super().showEvent(event)
-        self._show()
+        self._say("")
 
     def refresh(self, event: Any = None) -> None:
         """Show what there is now, if anybody looks."""
@@ -124,8 +121,9 @@ class Advanced(QWidget):
         self._ahead.is_on = is_on
 
     def _say(self, text: str) -> None:
-        self._news.say(text)
-        self._news.setVisible(bool(text))
+        """Say what became of a choice of a place, until the next one."""
+        self._news = text
+        self._show()
 
     def _show(self) -> None:
         steps = list(RESOLUTIONS.values())
@@ -137,4 +135,7 @@ class Advanced(QWidget):
         self._neighbors.setChecked(self._session.neighbors)
         self._is_ahead.setChecked(self._ahead.is_on)
         self._encoding.show()
-        self.place.show_survey(None)
+        if self._news:
+            self.place.say(self._news)
+        else:
+            self.place.show_survey(None)

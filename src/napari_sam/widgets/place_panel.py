@@ -80,6 +80,10 @@ class PlacePanel(QWidget):
         self._memory.setEnabled(store is not None)
         self._folder.setEnabled(self._session.image is not None)
 
+    def say(self, text: str) -> None:
+        """Show something else than the place."""
+        self._text.say(text)
+
     def use_folder(self, folder: str) -> None:
         """Keep features in the store that is meant by a folder (see `store_path`)."""
         if (layer := self._session.image) is not None:
