@@ -121,6 +121,14 @@ def test_the_mouse_leaves_other_tools_alone(window, open_dock, hand):
     assert not session.draft.is_empty
 
 
+def test_a_tool_that_is_taken_while_the_dock_opens_stays_in_the_hand(window, open_dock, qtbot):
+    points = window.add_points(np.zeros((0, 2)))
+    points.mode = "add"
+    open_dock()
+    qtbot.waitUntil(lambda: "box" in window.layers, timeout=PATIENCE_MS)
+    assert window.layers.selection.active is points
+
+
 class Heard(QObject):
     """Calls a function at each event of a kind."""
 

@@ -120,13 +120,13 @@ class Mouse:
     def _move(self, viewer: ViewerModel, event: Any) -> None:
         with self._session.telling():
             self._session.adopt_image()
-        spot = spot_under(self._session, event) if self._is_free(viewer) else None
+        spot = spot_under(self._session, event) if self.is_free else None
         self._hand.cursor.move_to(spot, "Shift" in event.modifiers)
 
     # The left button
 
     def _press(self, viewer: ViewerModel, event: Any) -> Iterator[None]:
-        if event.button != 1 or not self._is_free(viewer):
+        if event.button != 1 or not self.is_free:
             return
         if "Control" in event.modifiers or "Alt" in event.modifiers:
             return
@@ -225,7 +225,7 @@ class Mouse:
     def _on_double_click(self, event: Any) -> bool:
         """Open the kept object under the cursor again; the click before leaves no trace."""
         session = self._session
-        if event.button != 1 or not self._is_free(session.viewer) or not self._is_on():
+        if event.button != 1 or not self.is_free or not self._is_on():
             return False
         if spot_under(session, event) is not None and not event.modifiers:
             with session.telling():
@@ -248,7 +248,7 @@ class Mouse:
 
     def _on_wheel(self, event: Any) -> bool:
         """Go through the candidates, larger ones upward."""
-        if "Alt" not in event.modifiers or not self._is_free(self._session.viewer):
+        if "Alt" not in event.modifiers or not self.is_free:
             return False
         if not self._is_on():
             return False
@@ -264,9 +264,10 @@ class Mouse:
 
     # When
 
-    def _is_free(self, viewer: ViewerModel) -> bool:
+    @property
+    def is_free(self) -> bool:
         """Whether no other tool of napari is at work on the canvas."""
-        active = viewer.layers.selection.active
+        active = self._session.viewer.layers.selection.active
         return active is None or active.mode == "pan_zoom"
 
     def _is_on(self) -> bool:

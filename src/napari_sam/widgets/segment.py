@@ -141,7 +141,8 @@ class SegmentWidget(Tab):
         """Do what the first click would else wait for, once the dock has been drawn."""
         yield None
         if self._session.is_in_use:
-            self._scene.hand.wake_keys()
+            if self._mouse.is_free:
+                self._scene.hand.wake_keys()
             yield None
             yield from self._scene.iter_ahead()
             self._session.prepare()
