@@ -149,6 +149,13 @@ def test_only_what_can_be_stopped_has_a_stop(world):
     assert world.stopped == [chore]
 
 
+@pytest.mark.parametrize("keeps_part", [False, True])
+def test_who_stops_something_reads_before_what_becomes_of_it(world, keeps_part):
+    world.begin(Chore(lambda: iter(()), print, keeps_part=keeps_part), "Following …")
+    tip = world.look_after(1).stop_tip
+    assert ("is kept" in tip, "nothing changes" in tip) == (keeps_part, not keeps_part)
+
+
 def test_why_nothing_is_encoded_ahead(world):
     assert world.watch.complaint == ""
     world.ahead.state = QueueState(error="The disk is full.")

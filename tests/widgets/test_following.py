@@ -135,3 +135,73 @@ def test_who_stops_it_goes_on_as_if_nothing_had_been_asked(session):
     assert not session.is_held_up
     assert session.n_steps == n_steps
     assert planes_with(session, 1) == [2]
+
+
+@pytest.mark.parametrize(("start", "there"), [(1, 4), (3, 0)])
+def test_it_ends_in_front_of_planes_that_it_is_on_without_a_record(session, start, there):
+    labels = np.zeros((5, 200, 240), np.uint16)
+    for z in (start, there):
+        labels[z, 90:110, 110:130] = 7
+    session.labels = session.viewer.add_labels(labels)
+    session.propagate(7, near=(100, 120), plane=(start,))
+    assert planes_with(session, 7) == [0, 1, 2, 3, 4]
+    assert {record.plane for record in session.objects} == {(z,) for z in range(5)} - {
+        (start,),
+        (there,),
+    }
+    assert np.count_nonzero(labels[there]) == 400
+
+
+def test_the_same_object_far_away_on_a_plane_does_not_end_it(session):
+    session.click(100, 120)
+    session.commit()
+    session.labels.data[3, :20, :20] = 1
+    session.propagate(1)
+    assert session.labels.data[3, 100, 120] == 1
+    assert planes_with(session, 1) == [0, 1, 2, 3, 4]
+
+
+def stopped_after(session, n_planes, stop):
+    """Follow object 1 from the plane in the middle, and stop it when it is on some more."""
+    asked = []
+    session.asked.connect(asked.append)
+    session.propagate(1, plane=(2,), wait=False)
+    work, n_found = asked[-1], 0
+    for news in work.iter_answer():
+        n_found += "Following" in str(news)
+        if n_found == n_planes:
+            break
+    stop(work)
+    session.asked.disconnect(asked.append)
+
+
+def test_what_was_found_before_it_was_stopped_is_one_step(session, picture):
+    session.click(100, 120)
+    session.commit()
+    n_steps = session.n_steps
+    stopped_after(session, 3, session.drop)
+    assert planes_with(session, 1) == [1, 2, 3, 4]
+    assert session.n_steps == n_steps + 1
+    assert "on 2 more planes" in session.status
+    known = carry_out(session, [("image", picture, "cells")], model=DiscModel())
+    assert "at_most=3" in session.script()
+    assert_same(session, known)
+    session.undo()
+    assert planes_with(session, 1) == [2]
+    session.redo()
+    assert planes_with(session, 1) == [1, 2, 3, 4]
+
+
+def test_what_was_found_before_an_error_is_kept_and_the_error_is_told(session):
+    session.click(100, 120)
+    session.commit()
+    stopped_after(session, 1, lambda work: session.fail(work, MemoryError("no room")))
+    assert planes_with(session, 1) == [2, 3]
+    assert session.status == "no room"
+    assert not session.is_held_up
+
+
+def test_who_wants_only_so_many_planes_gets_them(session):
+    session.click(100, 120)
+    session.propagate(at_most=1)
+    assert planes_with(session, 1) == [2, 3]

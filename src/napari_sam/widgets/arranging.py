@@ -138,6 +138,8 @@ class Arranging(Drafting):
         wait: bool,
         give_up: Callable[[], object] = lambda: None,
         call_off: Callable[[], bool] = lambda: True,
+        *,
+        keeps_part: bool = False,
     ) -> None:
         """Have labels made or changed that the commands that come next are about."""
 
@@ -149,9 +151,12 @@ class Arranging(Drafting):
                 go_on(self, self.layers_changed.emit)
 
         def give_up_and_go_on() -> None:
-            give_up()
-            self._is_rearranging = False
-            go_on(self, self.layers_changed.emit)
+            try:
+                give_up()
+            finally:
+                self._is_rearranging = False
+                go_on(self, self.layers_changed.emit)
 
         self._is_rearranging = True
-        self._have_done(Chore(make, take_and_go_on, give_up_and_go_on, call_off), wait)
+        chore = Chore(make, take_and_go_on, give_up_and_go_on, call_off, keeps_part)
+        self._have_done(chore, wait)

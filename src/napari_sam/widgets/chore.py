@@ -24,12 +24,15 @@ class Chore(Generic[T]):
     call_off : callable
         Returns whether the work ends without an answer; if not, it is too late: it has to be
         heard to its end.
+    keeps_part : bool
+        Whether `give_up` keeps what has been done until then.
     """
 
     iter_answer: Callable[[], Iterator[str | T]]
     take: Callable[[T], object]
     give_up: Callable[[], object] = lambda: None
     call_off: Callable[[], bool] = lambda: True
+    keeps_part: bool = False
 
     def do(self) -> None:
         """Do all of it here and now."""

@@ -25,6 +25,7 @@ WORKING = "Working …"
 
 STOP_TIP = "Stop. The object stays as it was before your last prompt. Escape does it too."
 STOP_WORK_TIP = "Stop this; nothing changes."
+STOP_PART_TIP = "Stop; what has been found so far is kept, as one step."
 STOP_AHEAD_TIP = (
     "Encode nothing any more before you click there. 'Encode ahead' under Advanced begins again."
 )
@@ -91,8 +92,10 @@ class Watch:
             return None if state is None else self._encoding_ahead(state)
         if isinstance(seen, Request):
             return self._answering(seen, lane.doing)
-        stop = self._stop_seen if isinstance(seen, Chore) else None
-        return Doing(lane.doing or WORKING, None, stop, STOP_WORK_TIP)
+        if not isinstance(seen, Chore):
+            return Doing(lane.doing or WORKING)
+        tip = STOP_PART_TIP if seen.keeps_part else STOP_WORK_TIP
+        return Doing(lane.doing or WORKING, None, self._stop_seen, tip)
 
     @property
     def complaint(self) -> str:
