@@ -60,11 +60,10 @@ class Camera:
         Raises
         ------
         RuntimeError
-            If the window has not fitted the screen of a small laptop.
+            If the window has grown beyond the screen of a small laptop.
         """
         if not self._wants(name):
             return
-        viewer.window.resize(*SIZE)  # it has grown, if two docks were one above the other at first
         wait(0.5)
         whole = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)).convert("RGB")
         if any(side > self.scale * most for side, most in zip(whole.size, SIZE, strict=True)):
