@@ -387,6 +387,53 @@ def test_labels_removed_while_they_wait_to_be_chosen_are_not(session, viewer, as
     assert session.labels is first
 
 
+def test_labels_chosen_behind_commands_that_are_dropped_are_chosen(session, viewer, asked):
+    keep(session, 20, 20)
+    first, other = session.labels, viewer.add_labels(np.zeros((60, 70), np.uint16))
+    asked()
+    session.click(45, 50, wait=False)
+    session.commit(wait=False)
+    session.click(20, 50, wait=False)
+    session.labels = other
+    session.cancel()
+    assert session.labels is other
+    assert session.draft.is_empty
+    assert set(np.unique(first.data)) == {0, 1}
+    assert not session.is_held_up
+
+
+def test_labels_chosen_instead_of_those_that_cannot_be_read_are_chosen(session, viewer, asked):
+    session.adopt_image()
+    other = viewer.add_labels(np.zeros((60, 70), np.uint16))
+    requests = asked()
+    session.click(45, 50, wait=False)
+    answer(session, next(work for work in requests if isinstance(work, Request)))
+    labels = np.zeros((60, 70), np.uint16)
+    labels[0, 0] = 3
+    session.labels = viewer.add_labels(labels)
+    session.commit(wait=False)
+    session.labels = other
+    assert session.labels is not other
+    for work in [work for work in requests if isinstance(work, Chore)]:
+        session.drop(work)
+    assert session.labels is other
+    assert not labels[45, 50]
+    assert not session.is_held_up
+
+
+def test_labels_chosen_for_another_image_are_not(session, viewer, asked):
+    keep(session, 20, 20)
+    other = viewer.add_labels(np.zeros((60, 70), np.uint16))
+    image = viewer.add_image(np.zeros((60, 70), np.uint8))
+    asked()
+    session.click(45, 50, wait=False)
+    session.commit(wait=False)
+    session.labels = other
+    session.image = image
+    assert session.labels is None
+    assert not session.held_up
+
+
 def test_turbo_is_for_the_clicks_that_come_after(session, asked):
     requests = asked()
     session.click(20, 20, wait=False)

@@ -109,6 +109,7 @@ class Arranging(Drafting):
             go_on(self, command)
         elif not self._target.is_being_read:
             self._drop_commands()
+            self._take_choices()
 
     def _drop_commands(self) -> None:
         super()._drop_commands()

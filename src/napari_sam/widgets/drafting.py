@@ -320,6 +320,7 @@ class Drafting(Ordering):
         if self._once_answered is not None:
             self._drop_commands()
         self._set_draft(self._history.take_back(self._draft))
+        self._take_choices()
 
     def _request(self, draft: Draft, step: float | None, *, is_hover: bool = False) -> Request:
         """Return the question that a draft puts."""

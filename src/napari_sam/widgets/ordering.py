@@ -13,7 +13,7 @@ from psygnal import Signal
 from napari_sam.widgets.choices import Choices
 from napari_sam.widgets.chosen import ASKS_ANEW
 from napari_sam.widgets.draft import NO_IMAGE, Draft
-from napari_sam.widgets.in_order import in_order
+from napari_sam.widgets.in_order import go_on, in_order
 from napari_sam.widgets.recipe import Asking, Call
 from napari_sam.widgets.transcript import Transcript
 
@@ -98,9 +98,18 @@ class Ordering(Choices):
         self.status_changed.emit(text)
 
     def _drop_commands(self) -> None:
-        """Forget the commands that wait; what has been chosen meanwhile is chosen."""
-        self._once_answered, self.held_up = None, []
+        """Forget the commands that wait; what has been chosen meanwhile is chosen.
+
+        Labels are, once `_take_choices` is called, or what still holds up has ended.
+        """
+        self._once_answered = None
+        self.held_up = [each for each in self.held_up if _chooses_labels(each)]
         self._in_force = self._wished
+
+    def _take_choices(self) -> None:
+        """Choose the labels that were chosen behind commands which have been dropped."""
+        if self.held_up and not self.is_held_up:
+            go_on(self, lambda: None)
 
     def _choose(self, name: str, value: Any) -> None:
         self._wished = replace(self._wished, **{name: value})
@@ -122,3 +131,8 @@ class Ordering(Choices):
     def _take_labels(self, layer: Labels | None) -> None:
         self._check_labels(layer)  # it may be gone by now
         self._set_labels(layer)
+
+
+def _chooses_labels(command: Callable[[], Any]) -> bool:
+    """Whether a command that waits only chooses other labels."""
+    return getattr(command, "func", None) is Ordering._take_labels

@@ -293,6 +293,7 @@ class SegmentSession(Following):
         if before is not None:
             self._forget_image()
         self._drop_commands()
+        self.held_up = []  # nor are labels chosen that were for the image before
         self._history.clear()
         self._resume(Draft(), wait=False)
 
@@ -305,6 +306,7 @@ class SegmentSession(Following):
             if self._once_known is not None:
                 self._drop_commands()
             self._set_labels(None)
+            self._take_choices()
         self._target.close(event.value)
 
     def _on_image_data(self) -> None:
