@@ -177,6 +177,7 @@ def test_what_is_there_is_left_replaced_or_refused(discs: NDArray[np.uint8]) -> 
     other = command("--min-area", 200)
     assert other.exit_code == 1
     assert "the setting find.min_area (found 1, expected 200)" in other.stderr
+    assert "Replace it (--replace), or choose another output." in other.stderr
     assert command("--min-area", 200, "--dry-run").stderr == other.stderr
     assert before == {name: os.stat(name).st_mtime_ns for name in before}
     assert command("--min-area", 200, "--replace").exit_code == 0
@@ -194,8 +195,9 @@ def test_files_of_labels_that_were_replaced(discs: NDArray[np.uint8]) -> None:
     run(*command, "--export", ".csv", "--export", ".json", "--pictures")
     replaced = run(*command, "--min-area", 200, "--replace", "--export", ".json", "--json")
     sentence = (
-        "cells.csv and cells.overview.png and cells.histograms.png still show what cells.zarr held "
-        "before: remove them, or add --export .csv --pictures to have them made anew."
+        "cells.csv, cells.overview.png, cells.histograms.png still show what cells.zarr held "
+        "before: remove them, or give --export .csv --pictures with --replace to have them made "
+        "anew."
     )
     assert json.loads(replaced.stdout)["images"][0]["warnings"] == [sentence]
     assert sentence in replaced.stderr

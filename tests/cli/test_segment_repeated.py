@@ -84,6 +84,13 @@ def test_another_way_to_find_has_thresholds_of_its_own(
     assert (grid["mode"], grid["exact"], grid["step"]) == ("grid", False, 2)
 
 
+def test_a_stack_is_linked_as_nothing_in_a_plane_says(discs: NDArray[np.uint8]) -> None:
+    np.save("stack.npy", np.stack([discs, discs]))
+    assert run("discs.npy", "-o", "a.zarr").exit_code == 0
+    assert run("stack.npy", "--config", "a.zarr", "-o", "b.zarr").exit_code == 0
+    assert labels("b.zarr").max() == labels("a.zarr").max() == 4
+
+
 def test_labels_of_other_makers_are_no_options(discs: NDArray[np.uint8]) -> None:
     assert run("discs.npy", "-o", "a.zarr").exit_code == 0
     del zarr.open_group("a.zarr").attrs["napari_sam_command"]

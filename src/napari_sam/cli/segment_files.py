@@ -68,8 +68,8 @@ def tell_outdated(old: Mapping[Path, str], out: Path) -> None:
     """
     if old:
         warnings.warn(
-            f"{' and '.join(map(str, old))} still show what {out} held before: remove them, or add "
-            f"{' '.join(dict.fromkeys(old.values()))} to have them made anew.",
+            f"{', '.join(map(str, old))} still show what {out} held before: remove them, or give "
+            f"{' '.join(dict.fromkeys(old.values()))} with --replace to have them made anew.",
             stacklevel=2,
         )
 

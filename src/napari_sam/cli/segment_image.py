@@ -210,7 +210,11 @@ def repeating_options(
     options["precision"] = precision_of(model)
     link = {LINK_OPTIONS.get(name, name): value for name, value in settings["link"].items()}
     named = settings["find"] | {"join_overlap": settings["join_overlap"]} | link
-    return options | {name.replace("_", "-"): value for name, value in named.items()}
+    options |= {name.replace("_", "-"): value for name, value in named.items()}
+    if "axis" not in settings["link"]:  # that nothing can be linked here tells nothing of stacks
+        for name in ("link", "min-extent"):
+            del options[name]
+    return options
 
 
 def _count_objects(labels: Path) -> int:

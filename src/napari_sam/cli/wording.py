@@ -14,12 +14,15 @@ ARGUMENTS = {
 }
 """Arguments that sentences tell the user to give, and the options that they are here."""
 
+_REPLACE = re.compile(r"\b([Rr]eplace it)(?=,)")
+
 _GIVEN = re.compile(rf"\b({'|'.join(ARGUMENTS)})=(?:(['\"])(.*?)\2)?")
 
 
 def with_options(sentence: object) -> str:
     """Return a sentence with ``--channel 0`` where it says ``channels=0``."""
-    return _GIVEN.sub(lambda found: f"{ARGUMENTS[found[1]]} {found[3] or ''}", str(sentence))
+    named = _GIVEN.sub(lambda found: f"{ARGUMENTS[found[1]]} {found[3] or ''}", str(sentence))
+    return _REPLACE.sub(r"\1 (--replace)", named)
 
 
 def with_settings(sentence: object, options: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ import pytest
 from skimage.measure import regionprops
 
 from napari_sam.image import open_image
-from napari_sam.labels.export import export_labels
+from napari_sam.labels.export import export_labels, write_histograms
 
 from .scenes import LABELS, image, plane, stack
 
@@ -110,3 +110,15 @@ def test_pixels_that_are_not_square_have_no_perimeter(tmp_path: Path) -> None:
 def test_units_that_differ_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected one unit for z, y and x"):
         export_labels(plane(), tmp_path / "cells.csv", units=("micrometer", "nanometer"))
+
+
+def test_without_a_unit_for_all_axes_sizes_are_in_pixels(tmp_path: Path) -> None:
+    """As of a stack whose distance from plane to plane is not known."""
+    units, scale = (None, "micrometer", "micrometer"), (1, 0.5, 0.5)
+    known = {"scale": scale, "units": units}
+    with pytest.warns(UserWarning, match="as one is not known, sizes are in pixels"):
+        table = pd.read_csv(export_labels(stack(), tmp_path / "cells.csv", **known))
+    assert set(table.unit) == {"pixel"}
+    assert table.volume.sum() == (stack() > 0).sum()
+    with pytest.warns(UserWarning, match="as one is not known"):
+        assert write_histograms(stack(), tmp_path / "cells.png", **known).is_file()

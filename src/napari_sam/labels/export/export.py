@@ -16,7 +16,7 @@ from napari_sam.labels.export.extra import check_extras
 from napari_sam.labels.export.geojson import write_geojson
 from napari_sam.labels.export.imagej import write_imagej
 from napari_sam.labels.export.label_image import LabelImage
-from napari_sam.labels.export.measurements import columns, iter_measurements, unit_of
+from napari_sam.labels.export.measurements import columns, in_one_unit, iter_measurements, unit_of
 from napari_sam.labels.export.new_file import new_file
 from napari_sam.labels.export.objects import check_same_shape
 from napari_sam.labels.export.scores import Scores
@@ -34,8 +34,9 @@ class _Content:
     scores: Scores
 
     def write_table(self, write: Callable[..., None], path: Path) -> None:
-        unit_of(self.labels)
-        known = self.labels, self.image, self.scores
+        labels = in_one_unit(self.labels)
+        unit_of(labels)
+        known = labels, self.image, self.scores
         write(iter_measurements(*known), columns(*known), path)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_sam.labels.array import LabelsArray
 from napari_sam.labels.export.extra import load_extra
 from napari_sam.labels.export.label_image import LabelImage
-from napari_sam.labels.export.measurements import unit_of
+from napari_sam.labels.export.measurements import in_one_unit, unit_of
 from napari_sam.labels.export.new_file import new_file
 from napari_sam.labels.export.objects import find_in_plane
 from napari_sam.labels.export.scores import Scores
@@ -53,7 +53,7 @@ def write_histograms(
         The file.
     """
     described, given = (
-        LabelImage.of(labels, axes=axes, scale=scale, units=units),
+        in_one_unit(LabelImage.of(labels, axes=axes, scale=scale, units=units)),
         Scores.parse(scores),
     )
     panels = {_size_title(described): object_sizes(described)}

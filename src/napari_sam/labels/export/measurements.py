@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +59,20 @@ def columns(
         floats += [f"mean_{channel}", f"min_{channel}", f"max_{channel}"]
     numbers = dict.fromkeys(integers, int) | dict.fromkeys([*floats, *given.names], float)
     return {**numbers, "unit": str}
+
+
+def in_one_unit(labels: LabelImage) -> LabelImage:
+    """Return labels as they are; with lengths in pixels, if only some of z, y and x have a unit."""
+    units = [unit for axis, unit in zip(labels.axes, labels.units, strict=True) if axis in "zyx"]
+    if all(units) or not any(units):
+        return labels
+    warnings.warn(
+        f"The axes {labels.axes!r} have the units {labels.units}: as one is not known, sizes are "
+        f"in pixels.",
+        stacklevel=2,
+    )
+    n = len(labels.axes)
+    return replace(labels, scale=(1.0,) * n, units=(None,) * n)
 
 
 def unit_of(labels: LabelImage) -> str:
