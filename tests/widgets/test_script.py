@@ -13,6 +13,7 @@ from napari.components import ViewerModel
 from napari_sam.masks import Mask, MaskTable
 from napari_sam.widgets import painted
 from napari_sam.widgets.automatic_find import Finding
+from napari_sam.widgets.script_names import _opened
 from napari_sam.widgets.session import session as session_of
 
 from .replay import MindfulModel, assert_same, carry_out
@@ -407,6 +408,7 @@ def test_labels_that_are_saved_and_opened(session, check, tmp_path):
     keep(session, 60, 50)
     check()
     assert f"# session.save_labels({str(tmp_path / 'cells.ome.zarr')!r})" in session.script()
+    session.viewer.layers.remove(session.labels)
     session.open_labels(tmp_path / "cells.ome.zarr")
     keep(session, 150, 50)
     (tmp_path / "cells.ome.zarr").rename(tmp_path / "old")
@@ -425,6 +427,35 @@ def test_images_and_labels_from_files(make_session, model, picture, tmp_path, pl
     keep(session, 50, 50)
     assert "image, *_ = viewer.open(" in session.script()
     assert_same(session, carry_out(session, model=model))
+
+
+def test_a_file_that_is_opened_twice(make_session, model, picture, tmp_path, plugins):
+    tifffile.imwrite(tmp_path / "cells.tif", picture)
+    viewer = ViewerModel()
+    for _ in range(2):
+        viewer.open(tmp_path / "cells.tif", plugin="napari")
+    session = make_session(viewer)
+    session.image = viewer.layers[1]
+    keep(session, 50, 50)
+    known = carry_out(session, model=model)
+    assert_same(session, known)
+    assert session._names.known(session.image) == "image"
+    assert known["image"] is known["viewer"].layers[1]
+
+
+@pytest.mark.parametrize(("in_file", "n_opened"), [(1, 3), (2, 2), (3, 1), (4, 1)])
+def test_a_file_is_opened_as_often_as_its_layers_need(in_file, n_opened):
+    opened = []
+
+    def open_it():
+        opened.append(len(opened))
+        return [(opened[-1], layer) for layer in range(in_file)]
+
+    known = {"open_it": open_it}
+    exec("\n".join(_opened("open_it()", ["image", "_", "image_2"])), known)
+    assert len(opened) == n_opened
+    assert known["image"] == (0, 0)
+    assert known["image_2"] == divmod(2, in_file)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +166,7 @@ class ScriptNames:
         opened = []
         for opening, places in files.items():
             first = [places.get(place, "_") for place in range(max(places) + 1)]
-            opened.append(f"{', '.join(first)}, *_ = {opening}")
+            opened += _opened(opening, first)
         no_file = NO_FILE + "\n".join([*models, *found, ""]) if models or found else ""
         return no_file + "\n".join(["", *opened, ""] if opened else [])
 
@@ -214,3 +214,18 @@ def _opening(layer: Any, kind: str) -> str:
         return ""
     as_labels = ", layer_type='labels'" * (kind == "labels" and source.reader_plugin == "napari")
     return f"viewer.open({str(source.path)!r}, plugin={source.reader_plugin!r}{as_labels})"
+
+
+def _opened(opening: str, names: Sequence[str]) -> list[str]:
+    """Return the lines that open a file, and give the first of its layers names.
+
+    Nobody knows whether several came from one file that holds them, or from one opened repeatedly.
+    """
+    if len(names) == 1:
+        return [f"{names[0]}, *_ = {opening}"]
+    return [
+        f"opened = {opening}",
+        f"while len(opened) < {len(names)}:  # then the file was opened more than once",
+        f"    opened += {opening}",
+        f"{', '.join(names)}, *_ = opened",
+    ]
