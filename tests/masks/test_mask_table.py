@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,17 @@ def test_rows_are_chosen_in_order(given_masks: list[Mask], data: st.DataObject) 
         assert_same(found, given_masks[row])
     is_chosen = np.isin(np.arange(len(given_masks)), rows)
     assert len(MaskTable.of(given_masks).select(is_chosen)) == is_chosen.sum()
+
+
+def test_choosing_rows_takes_little_more_memory_than_they_do() -> None:
+    table = MaskTable.of(Mask.from_array(np.ones((400, 400), bool)) for _ in range(20))
+    tracemalloc.start()
+    try:
+        chosen = table.select(np.arange(15))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.2 * chosen.nbytes
 
 
 def test_columns(tmp_path: Path) -> None:

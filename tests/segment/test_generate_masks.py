@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
+import tracemalloc
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from skimage.measure import label
 from torch import nn
 
 from napari_sam.masks.run_length import rle_to_mask
-from napari_sam.model import load_model, sam
+from napari_sam.model import load_model, point_decoder, sam
 from napari_sam.model.base import Model
 from napari_sam.model.features import Features
 from napari_sam.model.point_decoder import PointDecoder
@@ -28,7 +29,7 @@ from napari_sam.model.sam import (
     build_mobile_sam,
     build_sam,
 )
-from napari_sam.segment.generate_masks import generate_masks
+from napari_sam.segment.generate_masks import generate_masks, official_masks
 from napari_sam.segment.generator_settings import GeneratorSettings
 
 from ..model import reference_standins
@@ -314,3 +315,21 @@ def test_few_masks_are_in_memory_at_a_time(similar: Pair, monkeypatch: pytest.Mo
     generate_masks(similar.model, picture(100, 100, 3), **LOOSE)
     assert sum(sizes) == 25
     assert max(sizes) <= 2
+
+
+def test_masks_of_many_points_are_packed_one_by_one(
+    similar: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU answers hundreds of points at a time."""
+    monkeypatch.setattr(point_decoder, "CPU_BATCH", 64)
+    everything = GeneratorSettings(
+        points_per_side=8, pred_iou_thresh=0, stability_score_thresh=0, box_nms_thresh=1.0
+    )
+    tracemalloc.start()
+    try:
+        found = official_masks(similar.model, np.full((512, 512), 120, np.uint8), everything)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found) > 150
+    assert peak < 4 * found.nbytes

@@ -187,11 +187,15 @@ class MaskTable(Sequence[Mask]):
         """
         chosen = np.asarray(rows)
         kept = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
-        lengths = np.diff(self.offsets)[kept]
-        offsets = np.append(0, np.cumsum(lengths))
-        places = np.repeat(self.offsets[kept] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        starts, ends = self.offsets[:-1][kept], self.offsets[1:][kept]
+        parts = [self.bits[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
         columns = {name: getattr(self, name)[kept] for name in _COLUMNS}
-        return replace(self, **columns, bits=self.bits[places], offsets=offsets)
+        return replace(
+            self,
+            **columns,
+            bits=np.concatenate([self.bits[:0], *parts]),
+            offsets=np.append(0, np.cumsum(ends - starts)),
+        )
 
     def shifted(self, dy: int, dx: int) -> MaskTable:
         """Return the same masks, moved by whole pixels."""

@@ -118,8 +118,8 @@ def _masks_of_crop(
     y0, x0, y1, x1 = crop.box
     seen = WholeImage(model, image[y0:y1, x0:x1])
     found = MaskTable.concatenate(
-        MaskTable.of(masks, points=points, tile=(crop.layer, number))
-        for masks, points in _iter_masks(seen, settings, crop.layer)
+        MaskTable.of([mask], points=[point], tile=(crop.layer, number))
+        for mask, point in _iter_masks(seen, settings, crop.layer)
     )
     found = found.select(~is_cut(found.boxes, crop.box, (image.shape[0], image.shape[1])))
     return found.select(suppress(found, settings.box_nms_thresh)).shifted(y0, x0)
@@ -127,8 +127,8 @@ def _masks_of_crop(
 
 def _iter_masks(
     seen: WholeImage, settings: GeneratorSettings, layer: int
-) -> Iterator[tuple[list[Mask], NDArray[np.float64]]]:
-    """Yield masks that pass the thresholds and the points (row, column) that found them."""
+) -> Iterator[tuple[Mask, NDArray[np.float64]]]:
+    """Yield masks that pass the thresholds, each with the point (row, column) that found it."""
     points = settings.grid(layer) * seen.shape_yx
     xy = seen.in_window(torch.from_numpy(points))
     assert xy is not None
@@ -142,14 +142,11 @@ def _iter_masks(
         answers = decoder(
             xy[start : start + batch], min_iou, best_only=seen.model.masks_per_point == 1
         )
-        masks, origins = [], []
         columns = (answers.logits.float().cpu(), answers.predicted_iou.tolist(), answers.indices)
         for low, iou, index in zip(*columns, strict=True):
             mask = _full_size_mask(low, seen, settings.stability_score_offset)
             if mask.area and (limit <= 0 or mask.stability_score >= limit):
-                masks.append(replace(mask, predicted_iou=iou))
-                origins.append(points[start + int(index)])
-        yield masks, np.reshape(origins, (-1, 2))
+                yield replace(mask, predicted_iou=iou), points[start + int(index)]
 
 
 def _full_size_mask(logits: torch.Tensor, seen: WholeImage, offset: float) -> Mask:
