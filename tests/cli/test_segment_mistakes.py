@@ -139,6 +139,15 @@ def test_images_that_are_none(discs: NDArray[np.uint8], images: list[str], sente
     assert names() == ["discs.npy", "empty", "kept.zarr", "more"]
 
 
+def test_a_scheduler_that_does_not_answer(
+    discs: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_sam.cli.embed.CONNECT_SECONDS", 0.1)
+    result = run("discs.npy", "-o", "a.zarr", "--scheduler", "tcp://127.0.0.1:1")
+    assert result.exit_code == 2
+    assert "There is no dask scheduler at tcp://127.0.0.1:1" in said(result.stderr)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from napari_sam.labels.export.tiff import is_label_tiff
+
 ENDINGS = (".ome.zarr", ".zarr", ".ome.tiff", ".ome.tif", ".tiff", ".tif", ".npy", ".zarr.zip")
 """Of images that are looked for in a folder."""
 
@@ -47,9 +49,10 @@ def _find(given: str) -> Iterator[str]:
     elif _is_plain_folder(path):
         yield from _in_folder(path)
     elif _are_labels(path):
+        hint = f" To keep these labels, add --keep {given}; to repeat what made them, --config "
         raise ValueError(
-            f"{given} holds labels, and objects are found in images: give the image. To keep these "
-            f"labels, add --keep {given}; to repeat what made them, --config {given}."
+            f"{given} holds labels, and objects are found in images: give the image."
+            f"{f'{hint}{given}.' if path.is_dir() else ''}"
         )
     elif os.path.lexists(given):
         yield given
@@ -81,7 +84,9 @@ def _is_plain_folder(path: Path) -> bool:
 
 
 def _are_labels(path: str | Path) -> bool:
-    """Whether a folder is a label image of OME-Zarr."""
+    """Whether a path is a label image of OME-Zarr, or labels that were exported as TIFF."""
+    if str(path).lower().endswith((".tif", ".tiff")):
+        return is_label_tiff(path)
     with suppress(OSError, ValueError, AttributeError):
         attributes = json.loads(Path(path, "zarr.json").read_bytes()).get("attributes", {})
         return "image-label" in attributes.get("ome", {})

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -215,7 +215,9 @@ def _each(
     if request.keep and len(images) > 1:
         raise typer.BadParameter(f"--keep is for one image, and there are {len(images)}.")
     results = []
-    with connected(options["scheduler"]) as client:
+    with ExitStack() as open_ones:
+        with _told_as_mistakes():
+            client = open_ones.enter_context(connected(options["scheduler"]))
         n_workers = sum(client.nthreads().values()) if client else 1
         for image, out in zip(images, outputs, strict=True):
             store = _store_of(options["store"], image, len(images))
