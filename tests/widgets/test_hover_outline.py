@@ -81,6 +81,14 @@ def test_it_follows_the_camera(shown):
         np.testing.assert_allclose(lines.max(axis=0), expected[:1:-1], atol=zoom)
 
 
+def test_it_is_not_seen_among_layers_side_by_side(shown):
+    viewer, session, outline = shown
+    session.hover(100, 120)
+    assert outline.on_screen(CANVAS)
+    viewer.canvas.grid.enabled = True
+    assert not outline.on_screen(CANVAS)
+
+
 def test_it_is_seen_on_its_plane_only(make_session, picture):
     viewer = ViewerModel()
     viewer.add_image(np.stack([picture, picture]))

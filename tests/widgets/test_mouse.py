@@ -471,6 +471,48 @@ def test_delete_takes_all_planes_or_with_shift_the_one_shown(stack, is_open):
     assert planes_with(stack, 1) == [1, 2, 3]
 
 
+@pytest.fixture
+def stack_mouse(stack, qapp):
+    drawn = scene(stack.viewer)
+    mouse = Mouse(drawn)
+    mouse.connect()
+    yield drawn.hand
+    mouse.disconnect()
+
+
+def test_on_another_plane_a_mouse_at_rest_is_over_what_is_there(stack, stack_mouse):
+    stack_mouse.cursor.move_to(Spot((2,), 100, 120))
+    stack.viewer.dims.set_point(0, 4)
+    assert stack_mouse.cursor.spot == Spot((4,), 100, 120)
+    assert stack.hovered[1] == (4,)
+    DELETE.run(stack_mouse)
+    assert "Move the cursor over a kept object" in stack.status
+    assert planes_with(stack, 1) == [1, 2, 3]
+
+
+def test_after_a_jump_the_mouse_is_over_nothing_and_delete_takes_what_was_jumped_to(
+    stack, stack_mouse
+):
+    stack.labels.data[2, 20:30, 20:30] = 2
+    stack.labels.refresh()
+    counting = stack_mouse.review.uncounted
+    stack_mouse.review.take(counting, list(counting.iter_answer())[-1])
+    stack_mouse.cursor.move_to(Spot((2,), 100, 120))
+    stack_mouse.review.go_to(2)
+    assert stack_mouse.cursor.spot is None
+    DELETE.run(stack_mouse)
+    assert planes_with(stack, 2) == []
+    assert planes_with(stack, 1) == [1, 2, 3]
+
+
+def test_a_picture_that_moves_away_takes_what_the_mouse_was_over_along(stack, stack_mouse):
+    stack_mouse.cursor.move_to(Spot((2,), 100, 120))
+    stack.viewer.scene.camera.center = (0, 500, 500)
+    assert stack.hovered is None
+    DELETE.run(stack_mouse)
+    assert planes_with(stack, 1) == [1, 2, 3]
+
+
 @pytest.mark.parametrize("place", [(100, 110), (100, 132)])
 def test_a_double_click_opens_what_a_click_has_said_is_here(kept, canvas, place):
     """Wherever on the object, as the status line promises."""

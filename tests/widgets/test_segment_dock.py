@@ -269,6 +269,27 @@ def test_growth_is_offered_before_the_ids_run_out(dock, session):
     assert dock.findChild(Banner).isHidden()
 
 
+@pytest.mark.parametrize("highest", [254, 255])
+def test_without_a_number_left_the_dock_goes_on(dock, session, highest):
+    data = np.zeros((200, 240), np.uint8)
+    data[:5, :5] = highest
+    session.labels = session.viewer.add_labels(data)
+    session.click(100, 120)
+    if highest == 254:
+        session.commit()
+        assert data[100, 120] == 255
+        session.click(40, 40)
+    with pytest.raises(ValueError, match="uint8"):
+        session.commit()
+    assert session.mask is not None
+    session.clear()
+    assert dock.findChild(QLabel, "object").text() == "Object without a number"
+    session.overlap = "erase"
+    session.click(100, 120)
+    session.commit()
+    assert data[100, 120] == 0
+
+
 def test_unsaved_objects_are_offered_once(dock, session, monkeypatch):
     found, done = [37], []
     monkeypatch.setattr(SegmentSession, "recoverable", property(lambda self: sum(found)))

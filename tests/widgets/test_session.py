@@ -194,6 +194,18 @@ def test_an_object_under_others_is_not_written(session):
     assert not session.draft.is_empty
 
 
+def test_a_click_on_a_kept_object_is_no_part_of_the_next_one(session):
+    session.click(100, 120)
+    session.commit()
+    session.click(100, 120)
+    session.hover(40, 40)
+    assert session.hovered[0].contains(40, 40)
+    session.click(40, 40)
+    assert session.draft.prompts.points.tolist() == [[40, 40]]
+    session.undo()
+    assert "Object 1 is here already" in session.status
+
+
 def test_preserve_labels_of_the_layer_wins(session):
     session.click(50, 50)
     session.commit()

@@ -224,7 +224,7 @@ class AutomaticApply(QWidget):
     def _to_keep(self) -> Any:
         """Return the objects that are there already; None if there are none."""
         session = self._session
-        if session.labels is None or (session.is_counted and session.next_label == 1):
+        if session.labels is None or session.coming_label == 1:
             return None
         array = ShownLabels(session.labels).array
         return array if isinstance(array, np.ndarray | zarr.Array) else None

@@ -268,6 +268,11 @@ class Choices(ABC):
         return self._target.is_counted
 
     @property
+    def coming_label(self) -> int | None:
+        """`next_label`, if it is counted already and there is one."""
+        return self.next_label if self.is_counted and self.n_ids_left != 0 else None
+
+    @property
     def n_ids_left(self) -> int | None:
         """How many more objects the type of the labels can number; None if not counted yet."""
         return self._target.n_ids_left if self.is_counted else None

@@ -265,9 +265,16 @@ class Drafting(Ordering):
     # Inside
 
     def _draft_on(self, plane: Plane, draft: Draft | None = None) -> Draft:
-        """Return the draft to add to: a new one, if the plane is another."""
+        """Return the draft to add to: a new one on another plane, or if it means what is kept."""
         plane, draft = self._plane(plane), draft or self._draft
-        return draft if draft.plane == plane else Draft(plane)
+        return draft if draft.plane == plane and not self._is_taken(draft) else Draft(plane)
+
+    def _is_taken(self, draft: Draft) -> bool:
+        """Whether there is no object to be made, for each of the points lies on a kept one."""
+        points = draft.prompts.positives
+        if not draft.is_void or not len(points):
+            return False
+        return all(self._target.label_at(draft.plane, y, x) for y, x in points)
 
     def _plane(self, plane: Plane) -> tuple[int, ...]:
         """Return a plane of the image, by default the one shown."""
@@ -363,8 +370,7 @@ class Drafting(Ordering):
         self.draft_changed.emit()
 
     def _say_draft(self) -> None:
-        label = self.next_label if self.is_counted and self.n_ids_left != 0 else None
-        text = NO_IMAGE if self.image is None else self._draft.describe(label)
+        text = NO_IMAGE if self.image is None else self._draft.describe(self.coming_label)
         self._say(f"{text} {HIDDEN}" if self._is_hidden else text)
 
     @property

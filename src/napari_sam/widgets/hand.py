@@ -99,6 +99,8 @@ class Hand:
     def delete(self, *, everywhere: bool = True) -> None:
         """Delete the kept object that is open again, or the one under the cursor.
 
+        Where there is no cursor, as after a jump to an object of the list, the one jumped to.
+
         On all its planes, as one step, or else on this plane only.
 
         Raises
@@ -136,6 +138,9 @@ class Hand:
             place = {spot.plane: mask.box}
         elif session.image is None:
             raise ValueError(NO_IMAGE)
+        elif spot is None and (shown := self.review.shown) is not None:
+            label, plane, mask = shown
+            place = {plane: mask.box}
         else:
             raise ValueError("Move the cursor over a kept object to delete it.")
         session.delete(label, near=self.review.places(label, place) if everywhere else place)

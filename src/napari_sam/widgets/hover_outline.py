@@ -60,7 +60,7 @@ class HoverOutline:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer_ref = weakref.ref(viewer)  # which is what keeps this
         self.shown: Outline | None = None
-        for event in (viewer.scene.camera.events, viewer.dims.events):
+        for event in (viewer.scene.camera.events, viewer.dims.events, viewer.canvas.grid.events):
             event.connect(self._on_view)
 
     @property
@@ -87,10 +87,10 @@ class HoverOutline:
     def on_screen(self, canvas_size: tuple[int, int]) -> Lines:
         """Return the lines, (x, y) in pixels of a canvas (height, width), as it is seen now.
 
-        None in 3-D, and where another plane is shown.
+        None in 3-D, among layers side by side, and where another plane is shown.
         """
         viewer, outline = self._viewer, self.shown
-        if outline is None or viewer.dims.ndisplay == 3:
+        if outline is None or viewer.dims.ndisplay == 3 or viewer.canvas.grid.enabled:
             return []
         if current_plane(viewer, outline.layer) != outline.plane:
             return []

@@ -24,7 +24,7 @@ class KeepRows(QWidget):
     def __init__(self, hand: Hand, links: Links) -> None:
         super().__init__()
         self._session = hand.session
-        self._object = QLabel()
+        self._object = QLabel(objectName="object")
         self._keep = ActionButton(KEEP, hand, links, REPLACE)
         self._drop = ActionButton(DROP, hand, links, LEAVE)
         self._delete, self._delete_here, undo, redo = (
@@ -45,7 +45,8 @@ class KeepRows(QWidget):
         session, label = self._session, self._session.draft.label
         is_new = label is None
         if is_new:
-            self._object.setText(f"Object {session.next_label if session.is_counted else '…'}")
+            number = "without a number" if session.n_ids_left == 0 else session.coming_label or "…"
+            self._object.setText(f"Object {number}")
         else:
             self._object.setText(f"<b>Object {label}</b>, opened again")
         self._keep.set_title(KEEP.title if is_new else REPLACE)

@@ -8,7 +8,7 @@ from math import hypot
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 from napari_sam.widgets.alt_key import keep_from_menu
@@ -86,6 +86,8 @@ class Mouse:
             self._double.put(viewer.mouse_double_click_callbacks)
             viewer.events.mouse_over_canvas.connect(self._leave)
             viewer.dims.events.ndisplay.connect(self._leave)
+            for event in self._changes_of_view:
+                event.connect(self._look_again)
             QApplication.instance().focusChanged.connect(self._on_focus)
 
     def disconnect(self, dock: object = None) -> None:
@@ -101,9 +103,21 @@ class Mouse:
             self._double.take_back(viewer.mouse_double_click_callbacks)
             viewer.events.mouse_over_canvas.disconnect(self._leave)
             viewer.dims.events.ndisplay.disconnect(self._leave)
+            for event in self._changes_of_view:
+                event.disconnect(self._look_again)
             QApplication.instance().focusChanged.disconnect(self._on_focus)
         self._late.stop()
         self._hand.cursor.move_to(None)
+
+    @property
+    def _changes_of_view(self) -> tuple[Any, ...]:
+        camera = self._session.viewer.scene.camera.events
+        return self._session.viewer.dims.events.point, camera.center, camera.zoom
+
+    def _look_again(self, event: Any = None) -> None:
+        """Look anew, unless the hand pans, which takes what is under it along."""
+        if QApplication.mouseButtons() == Qt.MouseButton.NoButton:
+            self._hand.cursor.look_again()
 
     def _leave(self, event: Any = None) -> None:
         viewer = self._session.viewer

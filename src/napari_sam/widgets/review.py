@@ -78,6 +78,15 @@ class Review(Listing):
         except (ValueError, KeyError):  # it is gone by now
             return None
 
+    @property
+    def shown(self) -> tuple[int, Plane, Mask] | None:
+        """The current object, the plane and its mask there, if that plane is on screen."""
+        found = self.current_mask
+        if found is None or self.current is None:
+            return None
+        mask, plane = found
+        return (self.current, plane, mask) if plane == self._shown_plane() else None
+
     def accept(self) -> None:
         """Note that the current object is right, on all its planes, and go to the next.
 

@@ -213,7 +213,7 @@ class Target:
         if mask is None:
             raise ValueError("There is no mask to write.")
         if draft.old is None:
-            label = self.of(layer).ids.first(wanted)
+            label = 0 if overlap == "erase" else self.of(layer).ids.first(wanted)
             edit = plan_mask(ShownLabels(layer), mask, label, plane=draft.plane, overlap=overlap)
             says = f"Kept as object {label}" if edit.after else "Erased"
         else:
