@@ -34,7 +34,7 @@ from napari_sam.segment import find, stack
 from napari_sam.segment.settings import FindSettings, LinkSettings, SegmentSettings
 
 from ..segment import blobs
-from .segmenting import labels, names, run
+from .segmenting import labels, names, run, said
 
 # What it makes
 
@@ -106,6 +106,19 @@ def test_a_stack_and_some_of_its_planes(discs: NDArray[np.uint8]) -> None:
     assert labels("linked.zarr").max() == 4
     assert run("stack.npy", "-o", "single.zarr", "--no-link", "--pictures").exit_code == 0
     assert labels("single.zarr").max() == 12
+
+
+def test_a_folder_of_images_that_takes_their_labels(discs: NDArray[np.uint8]) -> None:
+    Path("all").mkdir()
+    tifffile.imwrite("all/discs.tiff", discs)
+    for _ in range(2):
+        result = run("all", "-o", "all", "--export", ".tif")
+        assert result.exit_code == 0, result.output
+    assert names("all") == ["discs.tif", "discs.tiff", "discs.zarr"]
+    assert run("all/*.tif", "-o", "other").exit_code == 2
+    labels_given = run("all/discs.tif", "-o", "other")
+    assert labels_given.exit_code == 2
+    assert "discs.tif holds labels, and objects are found in images" in said(labels_given.stderr)
 
 
 def test_a_region(discs: NDArray[np.uint8]) -> None:

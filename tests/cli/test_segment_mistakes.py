@@ -125,7 +125,7 @@ def test_the_image_itself_is_no_output(discs: NDArray[np.uint8], options: list[s
         (["empty"], "The folder empty has no images"),
         (["discs.npy", "more/discs.npy"], "would have the same output discs.zarr"),
         (["kept.zarr"], "kept.zarr holds labels, and objects are found in images: give the image"),
-        (["discs.npy", "kept.zarr"], "To keep these labels, add --keep kept.zarr"),
+        (["discs.npy", "kept.zarr"], "To keep them, add --keep kept.zarr"),
     ],
 )
 def test_images_that_are_none(discs: NDArray[np.uint8], images: list[str], sentence: str) -> None:

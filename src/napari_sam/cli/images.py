@@ -49,10 +49,10 @@ def _find(given: str) -> Iterator[str]:
     elif _is_plain_folder(path):
         yield from _in_folder(path)
     elif _are_labels(path):
-        hint = f" To keep these labels, add --keep {given}; to repeat what made them, --config "
+        use = f" To keep them, add --keep {given}; to repeat what made them, --config {given}."
         raise ValueError(
             f"{given} holds labels, and objects are found in images: give the image."
-            f"{f'{hint}{given}.' if path.is_dir() else ''}"
+            f"{use if path.is_dir() else ''}"
         )
     elif os.path.lexists(given):
         yield given

@@ -15,6 +15,9 @@ from napari_sam.labels.export.label_image import LabelImage
 
 TILE = 512
 
+SOFTWARE = "napari-sam labels"
+"""What such a file says it was made with."""
+
 BAND = 16 * TILE
 """Columns that are read at a time."""
 
@@ -54,9 +57,19 @@ def write_tiff(labels: LabelImage, path: Path) -> None:
         compression="zlib",
         photometric="minisblack",
         ome=True,
+        software=SOFTWARE,
         metadata=_metadata(labels),
         maxworkers=1,
     )
+
+
+def is_label_tiff(path: str | Path) -> bool:
+    """Whether a file is a TIFF that `write_tiff` wrote."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            return file.pages.first.software == SOFTWARE
+    except (OSError, ValueError):
+        return False
 
 
 def _tiles(labels: LabelImage, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
