@@ -20,6 +20,8 @@ from napari_sam.labels.chunks import stored_chunks
 from napari_sam.masks import Mask, MaskTable
 from napari_sam.model.features import Features
 from napari_sam.segment import find
+from napari_sam.segment.objects import read_objects
+from napari_sam.segment.output import read_record
 from napari_sam.segment.settings import FindSettings, LinkSettings, SegmentSettings
 from napari_sam.segment.stack import Progress, iter_segment_stack, segment_stack
 
@@ -177,6 +179,29 @@ def test_planes_alone_get_their_own_numbers(volume: NDArray[np.uint8], out: Path
     n_parts = [len(np.unique(plane)) - 1 for plane in volume]
     assert [len(one) for one in numbers] == n_parts
     assert len(set.union(*numbers)) == sum(n_parts)
+
+
+@pytest.mark.parametrize("shape", [(50, 60), (2, 50, 60)])
+@pytest.mark.parametrize("is_linked", [True, False])
+def test_an_object_that_smaller_ones_cover_is_none(
+    out: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], is_linked: bool
+) -> None:
+    def halves_on_a_whole(*_: object) -> MaskTable:
+        half, whole = np.ones((20, 10), bool), np.ones((20, 20), bool)
+        masks = [
+            Mask.from_array(array, 10, column, predicted_iou=score, stability_score=1.0)
+            for array, column, score in ((half, 10, 0.8), (half, 20, 0.9), (whole, 10, 0.95))
+        ]
+        return MaskTable.of(masks)
+
+    monkeypatch.setitem(find.FINDERS, "seeds", halves_on_a_whole)
+    chosen = SegmentSettings(FindSettings(overlap=1.0), link=LinkSettings(is_linked=is_linked))
+    embeddings = blobs.embed(np.full(shape, 200, np.uint8), axes="zyx"[-len(shape) :])
+    labels = segment_stack(embeddings, out, settings=chosen)
+    n_objects = 2 if is_linked or len(shape) == 2 else 4
+    assert labels.data[:].max() == n_objects
+    assert set(read_objects(out)["label"].tolist()) == set(range(1, n_objects + 1))
+    assert read_record(out)["highest_label"] == n_objects
 
 
 def test_each_time_point_is_a_stack_of_its_own(volume: NDArray[np.uint8], out: Path) -> None:

@@ -45,7 +45,7 @@ STAGES = {
     "find": "finding objects",
     "match": "comparing tiles",
     "join": "joining tiles",
-    "compare": "comparing planes",
+    "compare": "counting pixels",
     "link": "linking planes",
     "write": "writing labels",
     "reduce": "writing coarser levels",

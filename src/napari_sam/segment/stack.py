@@ -44,8 +44,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 Stage = Literal["find", "match", "join", "compare", "link", "write", "reduce"]
-"""Find objects in tiles, match those of neighboring tiles, join them to objects of planes, compare
-planes, link their objects, write labels, and reduce them to coarser levels."""
+"""Find objects in tiles, match those of neighboring tiles, join them to objects of planes, count
+pixels that are left and shared by planes, link objects, write labels, and reduce them to coarser
+levels."""
 
 PARTS_PER_TASK: dict[Stage, int] = {"match": 16}
 """Sent to a worker at a time; of the others, one."""

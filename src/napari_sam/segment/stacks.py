@@ -35,18 +35,21 @@ def stacks(run: Run) -> list[list[Plane]]:
 
 def iter_blocks(run: Run) -> Iterator[Part]:
     """Yield number of stack and block of planes, row and column of region, to count in."""
-    if run.settings.link.is_linked:
-        rows, columns = run.shards()
-        for number, planes in enumerate(stacks(run)):
-            for block in range(-(-len(planes) // PLANES_PER_TASK)):
-                for row, column in np.ndindex(rows, columns):
-                    yield number, block, row, column
+    for number, planes in enumerate(stacks(run)):
+        yield from _blocks_of_stack(run, number, len(planes))
+
+
+def _blocks_of_stack(run: Run, number: int, n_planes: int) -> Iterator[Part]:
+    for block in range(-(-n_planes // PLANES_PER_TASK)):
+        for row, column in np.ndindex(run.shards()):
+            yield number, block, row, column
 
 
 def count_shared(run: Run, part: Part) -> None:
-    """Count what objects of near planes share in one region: a task of the fourth pass.
+    """Count pixels of objects, and what those of near planes share: a task of the fourth pass.
 
-    In memory are the labels of the region in as many planes as can be linked.
+    A pixel is one of the object on top. In memory are the labels of the region in as many planes as
+    can be linked.
     """
     number, block, row, column = part
     planes, box = stacks(run)[number], run.shard_box(row, column)
@@ -77,15 +80,12 @@ def link_stack(run: Run, part: Part) -> None:
     planes = stacks(run)[number]
     n_objects = [len(PlaneObjects.load(run.folder, plane)) for plane in planes]
     areas = [np.zeros(n + 1, np.int64) for n in n_objects]
-    if run.settings.link.is_linked:
-        blocks = [run.folder.load("compare", b) for b in iter_blocks(run) if b[0] == number]
-        shared = _sum_shared(np.concatenate([block["shared"] for block in blocks]))
-        counted = np.concatenate([block["areas"] for block in blocks])
-        for i, plane_areas in enumerate(areas):
-            _, which, pixels = counted[counted[:, 0] == i].T
-            np.add.at(plane_areas, which, pixels)
-    else:
-        shared, areas = np.zeros((0, 5), np.int64), [np.ones_like(one) for one in areas]
+    blocks = [run.folder.load("compare", b) for b in _blocks_of_stack(run, number, len(planes))]
+    shared = _sum_shared(np.concatenate([block["shared"] for block in blocks]))
+    counted = np.concatenate([block["areas"] for block in blocks])
+    for i, plane_areas in enumerate(areas):
+        _, which, pixels = counted[counted[:, 0] == i].T
+        np.add.at(plane_areas, which, pixels)
     numbers = link_planes(_positions(run, planes), areas, shared, run.settings.link)
     for plane, plane_numbers in zip(planes, numbers, strict=True):
         run.folder.save("numbers", plane, {"numbers": plane_numbers})

@@ -34,7 +34,7 @@ STAGES = {
     "find": "Finding objects",
     "match": "Comparing neighboring tiles",
     "join": "Joining objects over tiles",
-    "compare": "Comparing planes",
+    "compare": "Counting pixels",
     "link": "Linking planes",
     "write": "Writing labels",
     "reduce": "Writing coarser levels",
