@@ -533,3 +533,17 @@ def test_a_journal_that_cannot_take_what_was_done_before_is_begun_another_time(
     again = np.zeros_like(session.labels.data)
     ObjectJournal.replay(kept._recovery.path, again)
     np.testing.assert_array_equal(again, session.labels.data)
+
+
+def test_labels_that_are_shown_already_are_not_opened_again(session, tmp_path):
+    keep(session, 100, 120)
+    session.save_labels(tmp_path / "cells.ome.zarr")
+    layer = session.labels
+    session.new_labels()
+    session.open_labels(tmp_path / "elsewhere" / ".." / "cells.ome.zarr")
+    assert session.labels is layer
+    assert keep(session, 30, 40) == 2
+    session.viewer.layers.remove(layer)
+    session.open_labels(tmp_path / "cells.ome.zarr")
+    assert session.labels is not layer
+    assert len(session.objects) == 2

@@ -83,7 +83,7 @@ class Filing(Recovering):
     def open_labels(self, path: str | os.PathLike[str], *, wait: bool = True) -> None:
         """Open OME-Zarr labels on disk, show them, and go on with them and their records.
 
-        Other commands wait meanwhile.
+        Those that a layer shows already are chosen. Other commands wait meanwhile.
 
         Raises
         ------
@@ -93,6 +93,11 @@ class Filing(Recovering):
         self.adopt_image()
         if (image_layer := self._source.layer) is None:
             raise ValueError(NO_IMAGE)
+        if (shown := self._target.showing(Path(path))) is not None:
+            self._check_labels(shown)
+            self._set_labels(shown)
+            self._say(f"'{shown.name}' shows {Path(path).name} already.")
+            return
         make = partial(_iter_opened, Path(path), self._predictor.image)
         self._rearrange(make, partial(self._take_opened, image_layer), wait)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -23,7 +24,7 @@ from napari_sam.widgets.chore import Chore
 from napari_sam.widgets.kept_labels import KeptLabels
 from napari_sam.widgets.labels_layer import ShownLabels, insert_above, make_labels
 from napari_sam.widgets.links import Links
-from napari_sam.widgets.written import AnyWritten, Written
+from napari_sam.widgets.written import AnyWritten, Written, sentence
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -149,6 +150,11 @@ class Target:
         self._know(kept)
         return kept
 
+    def showing(self, path: Path) -> Labels | None:
+        """Return the layer that shows labels from an OME-Zarr folder, if there is one."""
+        there = ((layer, kept.saved) for layer, kept in self._kept.items() if kept.saved)
+        return next((layer for layer, at in there if at.path.resolve() == path.resolve()), None)
+
     def of(self, layer: Labels) -> KeptLabels:
         """Return what is known of a layer."""
         if layer not in self._kept:
@@ -223,7 +229,8 @@ class Target:
             )
             says = f"Replaced object {label}"
         drop, put = self._records_after(layer, edit, draft.plane, label)
-        if (made := written_mask(edit, label, mask)).area:
+        made = written_mask(edit, label, mask)
+        if is_there := label > 0 and made.area > 0:  # label 0: it has been erased
             record = ObjectRecord.of(
                 made,
                 label,
@@ -236,7 +243,7 @@ class Target:
             put += (record.reviewed() if draft.old else record,)
         elif draft.old:
             drop += _there(self.objects.get(label, draft.plane))
-        is_new = draft.old is None and made.area > 0
+        is_new = draft.old is None and is_there
         return self._apply(
             layer, Change(drop, put, (edit,)), says, label if is_new else 0, int(is_new)
         )
@@ -343,7 +350,7 @@ class Target:
         done = kept.apply(change)
         if n_objects:
             kept.ids.use(label)
-        return replace(written, change=done, says=_sentence(says, layer, done))
+        return replace(written, change=done, says=sentence(says, layer, done))
 
     def _records_after(
         self, layer: Labels, edit: Edit, plane: tuple[int, ...], own: int
@@ -389,12 +396,3 @@ class Target:
 
 def _there(record: ObjectRecord | None) -> tuple[ObjectRecord, ...]:
     return () if record is None else (record,)
-
-
-def _sentence(says: str, layer: Labels, change: Change) -> str:
-    plane = change.edits[0].region[:-2] if change.edits else ()
-    where = f", plane {', '.join(map(str, plane))}" if plane else ""
-    hidden = "" if layer.visible else ", which is hidden"
-    n_more = len(change.edits) - 1
-    elsewhere = f" The same on {n_more:,} more plane{'s' * (n_more > 1)}." if n_more > 0 else ""
-    return f"{says} in '{layer.name}'{hidden}{where}.{elsewhere}"

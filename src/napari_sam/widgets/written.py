@@ -86,3 +86,13 @@ class PackedWritten:
 
 
 AnyWritten: TypeAlias = Written | PackedWritten
+
+
+def sentence(says: str, layer: Labels, change: Change) -> str:
+    """Return what is said of a change: what, in which labels, and where."""
+    plane = change.edits[0].region[:-2] if change.edits else ()
+    where = f", plane {', '.join(map(str, plane))}" if plane else ""
+    hidden = "" if layer.visible else ", which is hidden"
+    n_more = len(change.edits) - 1
+    elsewhere = f" The same on {n_more:,} more plane{'s' * (n_more > 1)}." if n_more > 0 else ""
+    return f"{says} in '{layer.name}'{hidden}{where}.{elsewhere}"
