@@ -174,6 +174,7 @@ def test_thresholds_that_exclude_all(discs: NDArray[np.uint8], threshold: list[o
     result = run("discs.npy", "-o", "a.tif", *threshold, "--export", ".csv", "--pictures")
     assert result.exit_code == 0, result.output
     assert "No object was found" in result.stderr
+    assert "too large for the model at --step 1: try --step 4." in result.stderr
     assert not labels("a.zarr").any()
     assert not tifffile.imread("a.tif").any()
     assert len(Path("a.csv").read_text().splitlines()) == 1

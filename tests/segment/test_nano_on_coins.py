@@ -1,6 +1,8 @@
-"""The shipped weights on an image that they were not trained on."""
+"""The shipped weights on images that they were not trained on."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from skimage.measure import label, regionprops
 from skimage.segmentation import watershed
 
 import napari_sam as ns
+from napari_sam.segment import SegmentSettings, segment_stack
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +46,21 @@ def test_a_click_or_a_box_finds_each_coin(coins: np.ndarray, truth: list[np.ndar
         by_box.append(iou_of(ns.segment_object(embeddings, ns.Prompts(box=box)), coin))
     assert np.mean(by_click) > 0.82  # 0.886 with the first weights
     assert np.mean(by_box) > 0.9  # 0.946
+
+
+def test_what_to_do_if_an_object_is_too_large_is_told(tmp_path: Path) -> None:
+    y, x = np.ogrid[:400, :420]
+    disc = np.hypot(y - 200, x - 210) < 192
+    image = ns.open_image(np.where(disc, 200, 30).astype(np.uint8))
+    embeddings = ns.Embeddings(image, ns.load_model(device="cpu"))
+
+    def found(name: str, **find: object) -> np.ndarray:
+        settings = SegmentSettings.from_dict({"find": find})
+        return np.asarray(segment_stack(embeddings, tmp_path / name, settings=settings).data)
+
+    with pytest.warns(UserWarning, match="too large for the model at step=1: try step=4"):
+        assert not found("fast.zarr").any()
+    with pytest.warns(UserWarning, match="too large for the model: try step=4 in place of exact"):
+        assert not found("exact.zarr", exact=True, points_per_side=4).any()
+    labels = found("step.zarr", step=4)
+    assert ((labels > 0) & disc).sum() > 0.9 * ((labels > 0) | disc).sum()

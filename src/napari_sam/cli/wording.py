@@ -11,6 +11,7 @@ ARGUMENTS = {
     "checkpoint": "--checkpoint",
     "precision": "--precision",
     "series": "--series",
+    "step": "--step",
 }
 """Arguments that sentences tell the user to give, and the options that they are here."""
 

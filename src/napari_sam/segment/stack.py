@@ -279,8 +279,12 @@ def _nothing_found(run: Run) -> str:
         reasons.append(f"none is in {n_planes} planes")
     if run.region is not None:
         reasons.append("none is in the region")
-    if not find.exact:
-        reasons.append("all are larger than a window, and want a larger step")
+    step = run.grid.step
+    reasons.append(
+        f"objects are too large for the model: try step={4 * step:g} in place of exact"
+        if find.exact
+        else f"objects are too large for the model at step={step:g}: try step={4 * step:g}"
+    )
     return f"No object was found, {result}. Perhaps {'; or '.join(reasons)}."
 
 
