@@ -130,7 +130,11 @@ def test_a_region(discs: NDArray[np.uint8]) -> None:
 def test_objects_that_are_there_already_are_kept(discs: NDArray[np.uint8]) -> None:
     kept = create_labels("kept.zarr", discs.shape)
     kept.data[10:30, 10:30] = 7
-    assert run("discs.npy", "-o", "cells.zarr", "--keep", "kept.zarr").exit_code == 0
+    result = run("discs.npy", "-o", "cells.zarr", "--keep", "kept.zarr")
+    assert result.stdout.startswith("discs.npy: 3 new objects (4 in all) in ")
+    again = run("discs.npy", "-o", "cells.zarr", "--keep", "kept.zarr", "--json")
+    (told,) = json.loads(again.stdout)["images"]
+    assert (told["n_objects"], told["n_objects_in_all"]) == (3, 4)
     assert np.unique(labels("cells.zarr")).tolist() == [0, 7, 8, 9, 10]
 
 

@@ -37,14 +37,14 @@ def gate(monkeypatch):
     """Labels are not counted before it is opened; it notes in which threads they are."""
     gate = threading.Event()
     gate.threads = []
-    read = ids._iter_blocks
+    read = ids.iter_blocks
 
     def read_late(labels):
         gate.threads.append(threading.current_thread())
         assert gate.wait(PATIENCE_MS / 1000)
         yield from read(labels)
 
-    monkeypatch.setattr(ids, "_iter_blocks", read_late)
+    monkeypatch.setattr(ids, "iter_blocks", read_late)
     yield gate
     gate.set()
 

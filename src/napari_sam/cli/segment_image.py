@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import typer
 import zarr
 from zarr.errors import GroupNotFoundError
@@ -29,6 +30,7 @@ from napari_sam.embedding.disk_errors import explained
 from napari_sam.image import Image, open_image
 from napari_sam.labels import open_labels
 from napari_sam.labels.array import LabelsArray
+from napari_sam.labels.ids import iter_blocks
 from napari_sam.model.base import Model
 from napari_sam.model.computing import backend_of, precision_of
 from napari_sam.segment.forecast import forecast
@@ -149,7 +151,7 @@ def segment_image(
         "image": image,
         "labels": str(out),
         "files": [str(file) for file in files],
-        "n_objects": _count_objects(out),
+        **_count_objects(out, request.keep),
         "was_finished": was_finished,
         "warnings": told,
         "parameters": record,
@@ -177,7 +179,7 @@ def foretell_image(
         "options": repeating_options(request, image, store, run.settings.to_dict()),
     }
     if request.existing == "resume" and is_complete(out, describe_run(run)):
-        return summary | {"n_objects": _count_objects(out), "was_finished": True}
+        return summary | _count_objects(out, request.keep) | {"was_finished": True}
     ahead = forecast(run, n_workers, store)
     return summary | {"forecast": asdict(ahead), "sentence": str(ahead)}
 
@@ -217,8 +219,14 @@ def repeating_options(
     return options
 
 
-def _count_objects(labels: Path) -> int:
-    return len(set(read_objects(labels)["label"].tolist()))
+def _count_objects(labels: Path, keep: Path | None) -> dict[str, int]:
+    """Return how many objects were found, and how many there are with those that were kept."""
+    found: set[int] = set(read_objects(labels)["label"].tolist())
+    in_all = found.copy()
+    if keep:
+        for block in iter_blocks(open_labels(labels, mode="r").data):
+            in_all.update(np.unique(block[block > 0]).tolist())
+    return {"n_objects": len(found), "n_objects_in_all": len(in_all)}
 
 
 def _absolute(path: str) -> str:

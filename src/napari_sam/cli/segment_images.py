@@ -254,11 +254,14 @@ def _sentence(result: Summary) -> str:
     if "forecast" in result:
         lines = "".join(toml_lines(result["options"]))
         return f"{result['image']}: {result['sentence']}\n\n{lines}"
-    n_objects, seconds = result["n_objects"], result["seconds"]
-    objects = f"{n_objects} object{'' if n_objects == 1 else 's'}"
+    n_objects, in_all = result["n_objects"], result["n_objects_in_all"]
+    objects = "object" if n_objects == 1 else "objects"
+    counted = f"{n_objects} {objects}"
+    if in_all > n_objects:
+        counted = f"{n_objects} new {objects} ({in_all} in all)"
     done = (
-        f"finished before, with {objects}"
+        f"finished before, with {counted}"
         if result["was_finished"]
-        else f"{objects} in {seconds:.3g} s"
+        else f"{counted} in {result['seconds']:.3g} s"
     )
     return f"{result['image']}: {done}; see {', '.join([result['labels'], *result['files']])}"

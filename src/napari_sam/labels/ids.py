@@ -39,7 +39,7 @@ class LabelIds:
         """The highest label seen so far; 0 if there is no object."""
         if self._highest is None:
             self._highest = max(
-                (int(block.max()) for block in _iter_blocks(self._labels)), default=0
+                (int(block.max()) for block in iter_blocks(self._labels)), default=0
             )
         return max(self._highest, 0)
 
@@ -70,7 +70,7 @@ def next_label(labels: LabelsArray) -> int:
     return LabelIds(labels).next
 
 
-def _iter_blocks(labels: LabelsArray) -> Iterator[NDArray[Any]]:
+def iter_blocks(labels: LabelsArray) -> Iterator[NDArray[Any]]:
     """Yield all blocks that may hold an object, each bounded in size."""
     if isinstance(labels, zarr.Array):
         yield np.asarray(labels.fill_value or 0)  # of all chunks that are not stored
