@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import zarr
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
 from napari_sam.embedding import Embeddings
 from napari_sam.image import open_image
@@ -173,14 +175,27 @@ def test_existing_is_refused_if_asked(pixels: NDArray[np.uint8], out: Path) -> N
         segment_stack(embeddings, out, existing="refuse")
 
 
-def test_a_damaged_file_is_computed_again(pixels: NDArray[np.uint8], out: Path) -> None:
+def cut_short(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:100])
+
+
+def lay_out_otherwise(file: Path) -> None:
+    columns = load_file(file)
+    del columns["accepted"]
+    save_file(columns, file)
+
+
+@pytest.mark.parametrize("damage", [cut_short, lay_out_otherwise])
+def test_a_damaged_file_is_computed_again(
+    pixels: NDArray[np.uint8], out: Path, damage: Callable[[Path], None]
+) -> None:
     embeddings = blobs.embed(pixels)
     run = iter_segment_stack(embeddings, out)
     for _ in range(3):
         next(run)
     run.close()
     (file,) = out.with_name("labels.zarr.work").glob("find/*/1.safetensors")
-    file.write_bytes(file.read_bytes()[:100])
+    damage(file)
     with pytest.raises(OSError, match=r"1.safetensors is damaged or gone .*: run again"):
         segment_stack(embeddings, out)
     assert blobs.is_same(segment_stack(embeddings, out).data[:], blobs.whole(pixels))

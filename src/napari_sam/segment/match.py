@@ -117,8 +117,18 @@ def same_objects(
 
 
 def load_table(run: Run, tile: Part) -> MaskTable:
-    """Return the objects of a tile."""
-    return MaskTable.from_arrays(run.folder.load("find", tile))
+    """Return the objects of a tile.
+
+    Raises
+    ------
+    OSError
+        If the file is gone or damaged; then it is removed, to be computed again.
+    """
+    columns = run.folder.load("find", tile)
+    try:
+        return MaskTable.from_arrays(columns)
+    except ValueError as error:
+        raise run.folder.discard("find", tile, error) from error
 
 
 def _has_neighbors(run: Run, tile: Part) -> NDArray[np.bool_]:

@@ -71,15 +71,19 @@ class RunFolder:
         OSError
             If it is gone, or damaged; then it is removed, to be computed again.
         """
-        file = self._file(stage, part)
         try:
-            return dict(load(file.read_bytes()))
+            return dict(load(self._file(stage, part).read_bytes()))
         except (FileNotFoundError, SafetensorError) as error:
-            file.unlink(missing_ok=True)
-            raise OSError(
-                f"The file {file} is damaged or gone ({error}): run again, and what it held is "
-                f"computed anew."
-            ) from error
+            raise self.discard(stage, part, error) from error
+
+    def discard(self, stage: str, part: Part, why: Exception) -> OSError:
+        """Remove what a task found, to be computed again, and return the error that tells it."""
+        file = self._file(stage, part)
+        file.unlink(missing_ok=True)
+        return OSError(
+            f"The file {file} is damaged or gone ({why}): run again, and what it held is computed "
+            f"anew."
+        )
 
     def write(self, file: Path, content: bytes) -> None:
         """Write a file that appears whole."""
