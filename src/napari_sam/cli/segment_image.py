@@ -131,7 +131,7 @@ def segment_image(
         planes=planes,
         region=request.region,
         settings=request.settings,
-        keep=_open_kept(request.keep),
+        keep=open_kept(request.keep),
         existing=request.existing,
         client=client,
     )
@@ -170,7 +170,7 @@ def foretell_image(
         check_out(out, opened, request.existing)
     embeddings = Embeddings(opened, request.model)
     planes = parse_planes(request.planes, opened.plane_shape)
-    keep = _open_kept(request.keep)
+    keep = open_kept(request.keep)
     run = prepare_run(embeddings, out, planes, request.region, request.settings, keep)
     summary = {
         "image": image,
@@ -247,7 +247,14 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(exist_ok=True)
 
 
-def _open_kept(path: Path | None) -> LabelsArray | None:
+def open_kept(path: Path | None) -> LabelsArray | None:
+    """Return the labels to keep.
+
+    Raises
+    ------
+    ValueError
+        If there are none at the path.
+    """
     if path is None:
         return None
     try:

@@ -17,7 +17,13 @@ import typer
 from napari_sam.cli.config import drop_replaced, given_options, toml_lines, write_config
 from napari_sam.cli.embed import connected, parse_channels
 from napari_sam.cli.images import find_images, name_outputs, stem
-from napari_sam.cli.segment_image import LINK_OPTIONS, Request, foretell_image, segment_image
+from napari_sam.cli.segment_image import (
+    LINK_OPTIONS,
+    Request,
+    foretell_image,
+    open_kept,
+    segment_image,
+)
 from napari_sam.cli.wording import with_options, with_settings
 from napari_sam.labels.export import FORMATS, check_packages
 from napari_sam.model import load_model
@@ -48,6 +54,9 @@ def segment_images(context: typer.Context) -> None:
         outputs, exports = plan_outputs(images, options["out"], options["export"] or ())
         for name in (*exports, *([".histograms.png"] if options["pictures"] else [])):
             check_packages(name)
+        if options["keep"] and len(images) > 1:
+            raise typer.BadParameter(f"--keep is for one image, and there are {len(images)}.")
+        open_kept(options["keep"])
         request = make_request(options, given, exports)
     if options["save_config"]:
         write_config(Path(options["save_config"]), given)
@@ -212,8 +221,6 @@ def _each(
     options: Mapping[str, Any], request: Request, images: list[str], outputs: list[Path]
 ) -> list[Summary]:
     """Do one image after the other, and tell about each; one that fails stops no other."""
-    if request.keep and len(images) > 1:
-        raise typer.BadParameter(f"--keep is for one image, and there are {len(images)}.")
     results = []
     with ExitStack() as open_ones:
         with _told_as_mistakes():
