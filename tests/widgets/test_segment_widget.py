@@ -23,6 +23,7 @@ from napari_sam.widgets.scrolled import Scrolled
 from napari_sam.widgets.segment import SegmentWidget
 from napari_sam.widgets.sentences import Sentences
 from napari_sam.widgets.session import scene
+from napari_sam.widgets.tools import Tool
 from napari_sam.widgets.two_pages import TwoPages
 
 PATIENCE_MS = 30_000  # a busy machine is no failure
@@ -59,6 +60,23 @@ def test_hover_click_correct_keep_undo(window, open_dock, hand, qtbot):
     hand.key(Qt.Key.Key_Z, CONTROL)
     hand.key(Qt.Key.Key_Z, CONTROL | SHIFT)
     assert session.draft.is_empty
+
+
+def test_the_keys_work_on_an_image_that_is_opened_after_the_dock(
+    window, open_dock, hand, qtbot, picture
+):
+    window.layers.clear()
+    open_dock()
+    session, shown, selection = napari_sam.session(window), scene(window), window.layers.selection
+
+    def has_keys():
+        return selection.active is not None and selection.active is shown.points.layer
+
+    _, image = (window.add_image(picture, name=name) for name in ("first", "second"))
+    qtbot.waitUntil(lambda: session.image is image, timeout=PATIENCE_MS)
+    qtbot.waitUntil(has_keys, timeout=PATIENCE_MS)
+    hand.key(Qt.Key.Key_2)
+    assert (image.mode, shown.hand.tool) == ("pan_zoom", Tool.BOX)
 
 
 def test_enter_before_the_mask_is_there(window, open_dock, hand, qtbot, model):

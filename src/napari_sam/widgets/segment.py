@@ -71,6 +71,7 @@ class SegmentWidget(Tab):
         self._in_turns = InTurns(self)
         with self._session.telling():
             self._session.adopt_image()
+        self._image = self._session.image
         self._build()
         self._link()
         self._lanes.join(self._links)
@@ -118,6 +119,7 @@ class SegmentWidget(Tab):
             link(getattr(session.viewer.dims.events, event), self._show_notice)
         for event in ("inserted", "removed", "reordered"):
             link(getattr(session.viewer.layers.events, event), self._show_notice)
+        link(session.viewer.layers.events.inserted, self._on_inserted)
         link(key_choices.changed, self._show_draft)
         link(installed.changed, self._on_installed)
         link(self._ahead.changed, self._state.show_notes)
@@ -162,6 +164,24 @@ class SegmentWidget(Tab):
         self._trouble = None
         self._show_draft()
         self._show_notice()
+        if self._session.image is not self._image:
+            self._image = self._session.image
+            if self.isVisible():
+                self._in_turns.start(self._iter_ahead())
+
+    def _on_inserted(self, event: Any) -> None:
+        """Take the image that is opened while there is none: the keys on the buttons are to work.
+
+        Later, as several may be opened together.
+        """
+        if self._session.image is None and self.isVisible():
+            self._in_turns.start(self._iter_adopting())
+
+    def _iter_adopting(self) -> Iterator[object]:
+        yield None
+        if self._session.is_in_use:
+            with self._session.telling():
+                self._session.adopt_image()
 
     def _on_warned(self, work: Work, text: str) -> None:
         if (predictor := predictor_of(work)) is not None:
