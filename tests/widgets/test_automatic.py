@@ -412,12 +412,12 @@ def test_a_region_that_reaches_out_of_the_image(window, open_dock, qtbot, tmp_pa
     far = np.array([(-90, -90), (-90, -30), (-30, -30)]) * 2
     shapes = window.add_shapes([far], shape_type="polygon", name="here")
     part._region.setCurrentIndex(part._region.findText("here"))
-    qtbot.waitUntil(lambda: "outside the image" in said(widget)[0], timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "outside the image" in said(widget)[1], timeout=PATIENCE_MS)
     apply(widget, qtbot)
     assert "draw it on the image" in said(widget)[-1]
     assert not list(tmp_path.iterdir())
     shapes.data = [np.array([(-90, -90), (-90, 60), (60, 60), (60, -90)]) * 2]
-    qtbot.waitUntil(lambda: said(widget)[0].startswith("1 tile"), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: said(widget)[1].startswith("1 tile"), timeout=PATIENCE_MS)
     apply(widget, qtbot)
     found = np.asarray(window.layers["discs objects"].data)
     assert len(np.unique(found)) == 4 + 1

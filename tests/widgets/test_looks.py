@@ -114,7 +114,7 @@ def test_a_long_message_takes_less_room_before_the_dock_scrolls(open_dock, windo
     assert scrolled.verticalScrollBar().maximum() == 0
 
 
-@pytest.mark.parametrize("name", ["Segment", "Objects", "Embeddings", "Models"])
+@pytest.mark.parametrize("name", ["Segment", "Objects", "Automatic", "Embeddings", "Models"])
 def test_the_window_does_not_grow_for_a_dock_below_another_plugins(window, qtbot, name):
     other = QWidget()
     other.setMinimumHeight(350)
@@ -133,7 +133,7 @@ def test_a_long_name_makes_no_dock_wider_and_can_be_read(window, picture, qtbot)
     state = session(window)
     state.adopt_image()
     state.labels = window.layers[-1]
-    for dock_name in ("Segment", "Objects", "Embeddings"):
+    for dock_name in ("Segment", "Objects", "Automatic", "Embeddings"):
         _, dock = window.window.add_plugin_dock_widget("napari-sam", dock_name)
         qtbot.wait(300)
         assert dock.minimumSizeHint().width() < 360

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from napari_sam.widgets.ahead import Ahead, ahead
 from napari_sam.widgets.automatic_apply import AutomaticApply
@@ -14,6 +14,7 @@ from napari_sam.widgets.automatic_preview import AutomaticPreview
 from napari_sam.widgets.draft import NO_IMAGE
 from napari_sam.widgets.lane import Lane
 from napari_sam.widgets.links import Links
+from napari_sam.widgets.scrolled import Column
 from napari_sam.widgets.sentences import Sentences
 from napari_sam.widgets.session import scene
 from napari_sam.widgets.tabs import Tab
@@ -55,21 +56,22 @@ class AutomaticWidget(Tab):
         self._show()
 
     def _build(self) -> None:
-        self._about = QLabel()
-        self._about.setWordWrap(True)
+        self._about = Sentences(1)
         self._progress, self._cancel = QProgressBar(), QPushButton("Cancel")
         self._cancel.setToolTip("Stop; what was found stays.")
         self._status = Sentences(2)
         row = QHBoxLayout()
         row.addWidget(self._progress, 2)
         row.addWidget(self._cancel, 1)
-        column = QVBoxLayout(self)
+        content = QWidget()
+        column = Column(content)
         column.addWidget(self._about)
         column.addWidget(self._preview)
         column.addWidget(self._apply)
         column.addLayout(row)
         column.addWidget(self._status)
         column.addStretch(1)
+        self.hold(content)
 
     def _link(self, *lanes: Lane) -> None:
         self._links.add(self._session.layers_changed, self._show)
@@ -97,7 +99,7 @@ class AutomaticWidget(Tab):
 
     def _show(self, event: Any = None) -> None:
         layer = self._session.image
-        self._about.setText(f"{layer.name} · {self._session.model}" if layer else NO_IMAGE)
+        self._about.say(f"{layer.name} · {self._session.model}" if layer else NO_IMAGE)
         is_busy = self._preview.is_searching or self._apply.is_running
         self._cancel.setEnabled(is_busy)
         if self._progress.isTextVisible() and not is_busy:  # draws the whole window at once

@@ -114,7 +114,8 @@ class AutomaticApply(QWidget):
         self._replace.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 6, 0, 0)
-        column.addLayout(_row(QLabel("<b>Apply to</b>"), self._scope, self._region))
+        column.addWidget(QLabel("<b>Apply to</b>"))
+        column.addLayout(_row(self._scope, self._region))
         column.addWidget(self._forecast)
         column.addLayout(_row(self._choose, self._replace, self._apply))
 
