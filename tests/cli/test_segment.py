@@ -63,20 +63,6 @@ def test_files_for_other_programs_and_pictures(discs: NDArray[np.uint8]) -> None
     assert names() == [*made, "discs.npy", "out"]
 
 
-def test_coco_names_the_image(discs: NDArray[np.uint8]) -> None:
-    tifffile.imwrite("discs.ome.tif", discs)
-    run("discs.ome.tif", "-o", "cells.v2.json", "--export", ".sa1b.json")
-    (image,) = json.loads(Path("cells.v2.json").read_text())["images"]
-    assert image["file_name"] == "discs.ome.tif"
-    assert (
-        json.loads(Path("cells.v2.sa1b.json").read_text())["image"]["file_name"] == "discs.ome.tif"
-    )
-    np.save("stack.npy", np.stack([discs] * 2))
-    run("stack.npy", "-o", "cells.json")
-    images = json.loads(Path("cells.json").read_text())["images"]
-    assert [image["file_name"] for image in images] == ["stack_z0.npy", "stack_z1.npy"]
-
-
 def test_a_summary_for_programs(discs: NDArray[np.uint8]) -> None:
     np.save("dark.npy", np.zeros((70, 70), np.uint8))
     Path("text.npy").write_text("no array")
@@ -199,33 +185,6 @@ def test_what_is_there_is_left_replaced_or_refused(discs: NDArray[np.uint8]) -> 
     assert before == {name: os.stat(name).st_mtime_ns for name in before}
     assert command("--min-area", 200, "--replace").exit_code == 0
     assert labels("cells.zarr").max() == 3
-    assert len(Path("cells.csv").read_text().splitlines()) == 1 + 3
-
-
-def test_files_of_labels_that_were_replaced(discs: NDArray[np.uint8]) -> None:
-    """Files that were there before the labels are none of theirs, as is the image itself."""
-    tifffile.imwrite("cells.tif", discs)
-    Path("cells.geojson").write_text("{}")
-    for name in ("cells.tif", "cells.geojson"):
-        os.utime(name, (1, 1))
-    command = ["cells.tif", "-o", "cells.zarr"]
-    run(*command, "--export", ".csv", "--export", ".json", "--pictures")
-    replaced = run(*command, "--min-area", 200, "--replace", "--export", ".json", "--json")
-    sentence = (
-        "cells.csv, cells.overview.png, cells.histograms.png still show what cells.zarr held "
-        "before: remove them, or give --export .csv --pictures with --replace to have them made "
-        "anew."
-    )
-    assert json.loads(replaced.stdout)["images"][0]["warnings"] == [sentence]
-    assert sentence in replaced.stderr
-    os.utime("cells.csv", (1, 1))
-    kept = run(*command, "--min-area", 200, "--export", ".csv", "--export", ".json")
-    assert "cells.csv is there, and stays as it is, though it is older than cells.zarr" in (
-        kept.stderr
-    )
-    assert "cells.json is there, and stays as it is.\n" in kept.stderr
-    Path("cells.csv").unlink()
-    assert run(*command, "--min-area", 200, "--export", ".csv").stderr == ""
     assert len(Path("cells.csv").read_text().splitlines()) == 1 + 3
 
 

@@ -1,0 +1,54 @@
+"""Files that `napari-sam segment` writes beside labels, and those that it finds there."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from .segmenting import run
+
+
+def test_coco_names_the_image(discs: NDArray[np.uint8]) -> None:
+    tifffile.imwrite("discs.ome.tif", discs)
+    run("discs.ome.tif", "-o", "cells.v2.json", "--export", ".sa1b.json")
+    (image,) = json.loads(Path("cells.v2.json").read_text())["images"]
+    assert image["file_name"] == "discs.ome.tif"
+    assert (
+        json.loads(Path("cells.v2.sa1b.json").read_text())["image"]["file_name"] == "discs.ome.tif"
+    )
+    np.save("stack.npy", np.stack([discs] * 2))
+    run("stack.npy", "-o", "cells.json")
+    images = json.loads(Path("cells.json").read_text())["images"]
+    assert [image["file_name"] for image in images] == ["stack_z0.npy", "stack_z1.npy"]
+
+
+def test_files_of_labels_that_were_replaced(discs: NDArray[np.uint8]) -> None:
+    """Files that were there before the labels are none of theirs, as is the image itself."""
+    tifffile.imwrite("cells.tif", discs)
+    Path("cells.geojson").write_text("{}")
+    for name in ("cells.tif", "cells.geojson"):
+        os.utime(name, (1, 1))
+    command = ["cells.tif", "-o", "cells.zarr"]
+    run(*command, "--export", ".csv", "--export", ".json", "--pictures")
+    replaced = run(*command, "--min-area", 200, "--replace", "--export", ".json", "--json")
+    sentence = (
+        "cells.csv, cells.overview.png, cells.histograms.png still show what cells.zarr held "
+        "before: remove them, or give --export .csv --pictures with --replace to have them made "
+        "anew."
+    )
+    assert json.loads(replaced.stdout)["images"][0]["warnings"] == [sentence]
+    assert sentence in replaced.stderr
+    os.utime("cells.csv", (1, 1))
+    kept = run(*command, "--min-area", 200, "--export", ".csv", "--export", ".json")
+    assert "cells.csv is there, and stays as it is, though it is older than cells.zarr" in (
+        kept.stderr
+    )
+    assert "cells.json is there, and stays as it is.\n" in kept.stderr
+    Path("cells.csv").unlink()
+    assert run(*command, "--min-area", 200, "--export", ".csv").stderr == ""
+    assert len(Path("cells.csv").read_text().splitlines()) == 1 + 3
