@@ -158,6 +158,28 @@ def test_labels_of_another_shape_can_be_exchanged_for_new_ones(dock, session):
     assert dock.findChild(Banner).isHidden()
 
 
+def test_labels_beside_the_image_are_told_of_and_put_there_only_when_asked(dock, session):
+    session.image.scale = (0.5, 0.5)
+    labels = session.viewer.add_labels(np.zeros((200, 240), np.uint8), name="mine")
+    session.labels = labels
+    told = "'mine' does not lie on the image 'cells': its {}."
+    assert said(dock, "notice") == told.format("scale is 1.0, not 0.5")
+    session.click(100, 120)
+    session.commit()
+    assert labels.data[100, 120] == 1  # of the image's pixel, wherever that is shown
+    np.testing.assert_array_equal(labels.scale, (1, 1))
+    banner_buttons(dock)["Put it there"].click()
+    np.testing.assert_array_equal(labels.scale, (0.5, 0.5))
+    assert dock.findChild(Banner).isHidden()
+    session.image.translate = (0, 3)
+    assert said(dock, "notice") == told.format("translate is 0.0, not (0.0, 3.0)")
+    session.image.translate = (0.1, 0)  # a fifth of a pixel
+    assert dock.findChild(Banner).isHidden()
+    session.image.translate = (0, 0)
+    labels.rotate = 90
+    assert said(dock, "notice") == told.format("rotate is another")
+
+
 def test_labels_on_disk_can_be_opened(dock, session, qtbot, tmp_path):
     session.click(100, 120)
     session.commit()

@@ -281,10 +281,23 @@ def placement(
 
 def place(layer: Layer, where: dict[str, Any]) -> None:
     """Move a layer to a `placement`; sets only what differs."""
-    for name, value in where.items():
-        held = layer.affine.affine_matrix if name == "affine" else getattr(layer, name)
-        if not np.array_equal(held, value):
-            setattr(layer, name, value)
+    for name, (_, value) in differences(layer, where).items():
+        setattr(layer, name, value)
+
+
+def differences(layer: Layer, where: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return what differs from a `placement`, by its name: as it is, and as it is there."""
+    pairs = {
+        name: (layer.affine.affine_matrix if name == "affine" else getattr(layer, name), value)
+        for name, value in where.items()
+    }
+    return {name: pair for name, pair in pairs.items() if not np.array_equal(*pair)}
+
+
+def lies_on(layer: Layer, image_layer: ImageLayer) -> bool:
+    """Whether a layer of the shape of an image is where that is, to half a pixel."""
+    off = np.abs(layer_frame(layer, image_layer).matrix[:-1] - np.eye(layer.ndim + 1)[:-1])
+    return bool((off @ [*shape_of(image_layer), 1] < 0.5).all())
 
 
 def prompts_from_layers(

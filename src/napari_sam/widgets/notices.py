@@ -6,11 +6,20 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_sam.labels.widen import wider_type
 from napari_sam.model import list_models
 from napari_sam.widgets.banner import Notice
 from napari_sam.widgets.docks import bring_forward
-from napari_sam.widgets.layers import check_view, foremost_image
+from napari_sam.widgets.layers import (
+    check_view,
+    differences,
+    foremost_image,
+    lies_on,
+    place,
+    placement,
+)
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -41,6 +50,8 @@ def notice_for(session: SegmentSession) -> Notice | None:
                 "Discard": _telling(session, "discard_recovery"),
             },
         )
+    if (notice := _place_notice(session)) is not None:
+        return notice
     if (over := _image_over(session)) is not None and session.image is not None:
         return Notice(
             f"This works on '{session.image.name}', and '{over.name}' lies over it.",
@@ -83,6 +94,28 @@ def _view_notice(viewer: ViewerModel) -> Notice | None:
         in_order = tuple(range(dims.ndim))
         return Notice(str(error), {"Roll the axes back": partial(setattr, dims, "order", in_order)})
     return None
+
+
+def _place_notice(session: SegmentSession) -> Notice | None:
+    """Return what to do about labels that are not where the image is."""
+    labels, image = session.labels, session.image
+    if labels is None or image is None or labels.ndim != image.ndim or lies_on(labels, image):
+        return None
+    name, (held, value) = next(iter(differences(labels, placement(image)).items()))
+    how = f"{name} is {_numbers(held)}, not {_numbers(value)}"
+    if np.ndim(value) == 2:  # a matrix
+        how = f"{name} is another"
+    return Notice(
+        f"'{labels.name}' does not lie on the image '{image.name}': its {how}.",
+        {"Put it there": partial(place, labels, placement(image))},
+    )
+
+
+def _numbers(value: Any) -> str:
+    """Return numbers, or units, of all axes as a short text; one of them, if they are the same."""
+    rounded = np.round(value, 4).tolist() if isinstance(value, np.ndarray) else map(str, value)
+    texts = [str(each) for each in rounded]
+    return texts[0] if len(set(texts)) == 1 else f"({', '.join(texts)})"
 
 
 def _fetch(session: SegmentSession, name: str) -> None:

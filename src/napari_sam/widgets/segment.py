@@ -30,6 +30,7 @@ from napari_sam.widgets.notices import damage_notice, labels_notice, notice_for
 from napari_sam.widgets.outline_overlay import lay_over_canvas
 from napari_sam.widgets.scrolled import Column
 from napari_sam.widgets.session import scene
+from napari_sam.widgets.source import PLACE_EVENTS
 from napari_sam.widgets.state_lines import StateLines
 from napari_sam.widgets.tabs import Tab
 from napari_sam.widgets.tool_row import ToolRow
@@ -65,7 +66,7 @@ class SegmentWidget(Tab):
         self._session = self._scene.session
         self._mouse = self._scene.mouse = self._scene.mouse or Mouse(self._scene)
         self._lanes = self._scene.lanes = self._scene.lanes or Lanes(self._session)
-        self._links = Links()
+        self._links, self._moves = Links(), Links()
         self._ahead = ahead(viewer)
         self._trouble: Notice | None = None
         self._in_turns = InTurns(self)
@@ -76,6 +77,7 @@ class SegmentWidget(Tab):
         self._link()
         self._lanes.join(self._links)
         self._ahead.join(self._links)
+        self.at_end(self._moves.cut)
         self.at_end(partial(_close, self._links, self._mouse, self._lanes, self._ahead))
         self.at_end(self._advanced.place.lane.stop)
         self._session.prepare()
@@ -164,6 +166,10 @@ class SegmentWidget(Tab):
         self._trouble = None
         self._show_draft()
         self._show_notice()
+        self._moves.cut()
+        for layer in filter(None, (self._session.image, self._session.labels)):
+            for name in PLACE_EVENTS:
+                self._moves.add(getattr(layer.events, name), self._show_notice)
         if self._session.image is not self._image:
             self._image = self._session.image
             if self.isVisible():
