@@ -68,6 +68,16 @@ def test_a_click_on_another_finds_nothing_and_costs_nothing(embeddings):
     assert not embeddings.model.decoded
 
 
+def test_what_is_below_0_is_taken_too_but_no_object(embeddings):
+    ignored = Others(np.zeros((128, 128), np.int8))
+    ignored.labels[30:40, 30:70] = -1
+    found = segment_beside(embeddings, CLICK, ignored)
+    assert len(embeddings.model.decoded) == 1  # it is no negative
+    assert found.best.box == (40, 30, 70, 70)
+    ignored.labels[:] = -1
+    assert segment_beside(embeddings, CLICK, ignored).note == "The labels are -1 here, and stay so."
+
+
 def test_its_own_pixels_are_no_neighbor(embeddings):
     own = others([(30, 30, 60, 70)], own=1)
     found = segment_beside(embeddings, CLICK, own)

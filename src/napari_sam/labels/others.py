@@ -19,7 +19,7 @@ class Others:
     Parameters
     ----------
     labels : numpy.ndarray or zarr.Array
-        (…, rows, columns) integers; objects where they are above 0.
+        (…, rows, columns) integers; what is not 0 is taken, by an object or in another way.
     own : int
         The label of the object being made, if it is there already; 0 if not.
     are_negatives : bool
@@ -40,7 +40,7 @@ class Others:
     def read(self, plane: tuple[int, ...], box: tuple[int, int, int, int]) -> NDArray[Any]:
         """Return the others in a box of a plane: 0 where there is none."""
         block = np.asarray(self.labels[(*plane, *box_slices(box))])
-        return np.where((block > 0) & (block != self.own), block, 0)
+        return np.where(block != self.own, block, 0)
 
     def at(self, plane: tuple[int, ...], y: float, x: float) -> int:
         """Return which other lies at a point, 0 if none does, as beside the labels."""

@@ -70,7 +70,7 @@ def segment_beside(
     how = {"ready": Ready(embeddings)} | how
     there = [others.at(plane, y, x) for y, x in prompts.positives]
     if there and all(there):
-        return Candidates((), note=HERE.format(there[0]))
+        return Candidates((), note=_here(there[0]))
     found = segment_object(embeddings, prompts, plane=plane, **how)
     if not found:
         return found
@@ -89,8 +89,13 @@ def segment_beside(
     pairs = [(mask, _without(mask, others, plane, prompts)) for mask in found]
     is_known = share >= KNOWN_SHARE
     masks = tuple(left for mask, left in pairs if not _is_left_over(mask, left, is_known))
-    note = HERE.format(most) if most and not masks else found.note
+    note = _here(most) if most and not masks else found.note
     return replace(found, masks=masks, note=note)
+
+
+def _here(label: int) -> str:
+    """Return what to say of what is here already; below 0 it is no object."""
+    return HERE.format(label) if label > 0 else f"The labels are {label} here, and stay so."
 
 
 def _is_left_over(mask: Mask, left: Mask, is_known: bool) -> bool:
@@ -106,7 +111,7 @@ def _most_under(
     """Return which other object lies under the most of a mask, and under which part; 0, if none."""
     box = clip_box(mask.box, shape_yx)
     shared = others.read(plane, box)[mask.crop(box)]
-    labels, areas = np.unique(shared[shared > 0], return_counts=True)
+    labels, areas = np.unique(shared[shared != 0], return_counts=True)
     if not len(labels):
         return 0, 0.0
     most = int(np.argmax(areas))
@@ -134,7 +139,7 @@ def _without(mask: Mask, others: Others, plane: tuple[int, ...], prompts: Prompt
     height, width = others.labels.shape[-2:]
     box = clip_box(mask.box, (height, width))
     inside = mask.crop(box)
-    taken = inside & (others.read(plane, box) > 0)
+    taken = inside & (others.read(plane, box) != 0)
     if not taken.any():
         return mask
     left = Mask.from_array(inside & ~taken, *box[:2])

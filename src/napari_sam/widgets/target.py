@@ -181,7 +181,7 @@ class Target:
         """Return the id at a point, 0 if there is none."""
         if self.layer is None:
             return 0
-        return Others(ShownLabels(self.layer).array).at(plane, y, x)
+        return max(0, Others(ShownLabels(self.layer).array).at(plane, y, x))
 
     def find(self, label: int, plane: tuple[int, ...], near: Near) -> Mask:
         """Return the pixels of an object on a plane; its record may know where it is.
