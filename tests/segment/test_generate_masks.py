@@ -118,6 +118,29 @@ def test_same_masks_of_every_network(packages: dict[str, ModuleType], name: str)
     assert_same(*pair.both(picture(192, 256, 3), **(LOOSE | LOOSER)))
 
 
+@pytest.mark.parametrize("name", ["SAM", "HQ-SAM"])
+def test_same_masks_of_a_network_in_crops_without_small_regions(
+    packages: dict[str, ModuleType], cv2: None, name: str
+) -> None:
+    torch.manual_seed(2)  # of the encoding of positions, which is no weight
+    settings = {
+        "points_per_side": 4,
+        "pred_iou_thresh": 0.0,
+        "stability_score_thresh": 0.05,
+        "box_nms_thresh": 1.0,
+        "crop_nms_thresh": 1.0,
+        "crop_n_layers": 1,
+        "min_mask_region_area": 50,
+    }
+    package = packages["segment_anything" if name == "SAM" else "segment_anything_hq"]
+    pair, image = build_pair(package, VIT, hq=name == "HQ-SAM"), picture(180, 260, 3)
+    ours, expected = pair.both(image, **settings)
+    assert_same(ours, expected)
+    assert len({tuple(found["crop_box"]) for found in expected}) > 1
+    raw = generate_masks(pair.model, image, **settings | {"min_mask_region_area": 0})
+    assert [found["area"] for found in ours] != [found["area"] for found in raw]
+
+
 @pytest.mark.slow
 def test_same_masks_of_a_network_of_full_size(packages: dict[str, ModuleType]) -> None:
     pair = build_pair(packages["segment_anything_hq"], TINY_VIT_5M, side=1024)

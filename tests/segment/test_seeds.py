@@ -16,6 +16,8 @@ from napari_sam.masks.paint import paint
 from napari_sam.model import load_model
 from napari_sam.model.base import Model
 from napari_sam.model.features import Features
+from napari_sam.model.instance_decoder import InstanceDecoder
+from napari_sam.model.sam import TinyViTSize, build_mobile_sam
 from napari_sam.segment.seeds import SeedSettings, seed_masks, watershed_masks
 
 SIZE = 128
@@ -199,3 +201,20 @@ def test_nano_finds_nothing_where_nothing_is(name, sign):
     features = Embeddings(image, model).features(window)
     assert len(watershed_masks(model, features, window, image.shape_yx)) == 0
     assert len(seed_masks(model, features, window, image.shape_yx)) == 0
+
+
+@both
+def test_a_sam_with_an_instance_decoder(function):
+    """As micro-sam's; with weights at random, what it takes for objects is any shape."""
+    torch.manual_seed(0)
+    size = TinyViTSize((8, 16, 24, 320), (1, 1, 1, 1), (1, 2, 2, 5), (7, 7, 14, 7))
+    decoder = InstanceDecoder(features=8)
+    model = build_mobile_sam("micro", size, 256, instance_decoder=decoder).eval()
+    blocks = np.random.default_rng(0).integers(0, 256, (5, 6), np.uint8)
+    pixels = blocks.repeat(40, axis=0).repeat(40, axis=1)
+    window = Window(0, 0, model.image_size)
+    features = Embeddings(open_image(pixels), model).features(window)
+    settings = SeedSettings(seed=0.1, smoothing=0.5, score=0)
+    table = function(model, features, window, pixels.shape, settings)
+    labels = paint(table, np.arange(len(table)), (0, 0, *pixels.shape))
+    assert len(np.unique(labels)) > 2
