@@ -9,6 +9,7 @@ import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from napari_sam.widgets import tile_map
+from napari_sam.widgets.automatic_layer import vivid_colors
 from napari_sam.widgets.candidates_bar import GROUND_RGBA, MASK_RGBA
 from napari_sam.widgets.colors import BLUE, ORANGE, SKY_BLUE, VERMILION, YELLOW, as_hex
 from napari_sam.widgets.score_knob import DROPPED
@@ -96,3 +97,10 @@ def test_what_docks_draw_has_contrast_in_both_themes():
 
 def test_colors_are_written_as_style_sheets_have_them():
     assert as_hex((0, 0.5, 1)) == "#0080ff"
+
+
+def test_no_candidate_is_gray():
+    """As the images are that it lies on."""
+    colors = vivid_colors().colors
+    assert len(colors) > 25
+    assert np.ptp(colors[:, :3], axis=1).min() > 0.3

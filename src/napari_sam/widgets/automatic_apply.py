@@ -12,7 +12,6 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QVBoxLayout,
@@ -28,6 +27,7 @@ from napari_sam.widgets.insert_layer import insert_layer
 from napari_sam.widgets.labels_layer import ShownLabels
 from napari_sam.widgets.lane import Lane
 from napari_sam.widgets.layers import current_plane, placement
+from napari_sam.widgets.rows import side_by_side
 from napari_sam.widgets.sentences import Sentences
 
 if TYPE_CHECKING:
@@ -115,9 +115,9 @@ class AutomaticApply(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 6, 0, 0)
         column.addWidget(QLabel("<b>Apply to</b>"))
-        column.addLayout(_row(self._scope, self._region))
+        column.addLayout(side_by_side(self._scope, self._region))
         column.addWidget(self._forecast)
-        column.addLayout(_row(self._choose, self._replace, self._apply))
+        column.addLayout(side_by_side(self._choose, self._replace, self._apply))
 
     def _link(self, links: Links) -> None:
         layers = self._session.viewer.layers
@@ -392,10 +392,3 @@ def _fill(combo: QComboBox, entries: list[tuple[Any, str]]) -> None:
         combo.addItem(text, data)
     found = [i for i, (data, _) in enumerate(entries) if data is chosen or data == chosen]
     combo.setCurrentIndex(found[0] if found else 0)
-
-
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    for widget in widgets:
-        row.addWidget(widget, 0 if isinstance(widget, QLabel) else 1)
-    return row

@@ -14,10 +14,15 @@ from napari_sam.widgets.layers import place, placement
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
     from napari.layers import Labels
+    from napari.utils.colormaps import CyclicLabelColormap
 
     from napari_sam.widgets.automatic_find import Found
 
 MOST_COLORS = 65_535
+
+LEAST_COLOR = 0.35
+"""Between the largest and the smallest part (red, green, blue) of a color: grayer ones look like
+the image, as if nothing had been found there."""
 
 
 class CandidatesLayer:
@@ -40,6 +45,7 @@ class CandidatesLayer:
             np.zeros((1,) * image_layer.ndim, np.uint16),
             name="candidates",
             opacity=0.5,
+            colormap=vivid_colors(),
             **placement(image_layer),
         )
         self.layer.editable = False
@@ -68,3 +74,11 @@ class CandidatesLayer:
         if self.layer is not None and self.layer.data.any():
             with drawn_once(self.layer):
                 self.layer.data = np.zeros((1,) * self.layer.ndim, np.uint16)
+
+
+def vivid_colors() -> CyclicLabelColormap:
+    """Return napari's colors of labels without those that are nearly gray."""
+    from napari.utils.colormaps import CyclicLabelColormap, label_colormap
+
+    colors = label_colormap().colors
+    return CyclicLabelColormap(colors=colors[np.ptp(colors[:, :3], axis=1) >= LEAST_COLOR])
