@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
 
 import napari_sam
+from napari_sam.masks import Candidates
 from napari_sam.widgets.draft import READY
 from napari_sam.widgets.layers import SWITCH_TO_2D
 from napari_sam.widgets.predictor import Request
@@ -682,3 +684,33 @@ def test_clicks_do_not_reach_far_beyond_the_image(session, viewer):
     low, high = viewer.layers.extent.world
     assert (low > -10).all()
     assert (high < (210, 250)).all()
+
+
+def test_what_is_said_of_enter_follows_the_rule(session):
+    session.click(100, 120)
+    assert "Enter keeps it as object 1." in session.status
+    session.overlap = "erase"
+    assert "Enter erases what is here." in session.status
+    session.overlap = "replace"
+    assert "Enter keeps it as object 1." in session.status
+
+
+@pytest.mark.parametrize("end", ["remove", "replace"])
+def test_nothing_is_said_of_labels_that_are_gone(session, viewer, end):
+    session.click(100, 120)
+    session.commit()
+    assert session.status.startswith("Kept as object 1")
+    if end == "remove":
+        viewer.layers.remove(session.labels)
+    else:
+        session.labels.data = np.zeros_like(session.labels.data)
+    assert session.status == READY
+
+
+def test_notes_of_the_model_are_sentences_in_what_is_said(session):
+    session.click(100, 120)
+    note = "window magnified 2 times (object is small)"
+    noted = replace(session.draft, candidates=replace(session.candidates, note=note))
+    assert noted.describe(1).endswith("object 1. Window magnified 2 times (object is small).")
+    nothing = replace(session.draft, candidates=Candidates((), note="Object 1 is here already."))
+    assert nothing.describe(1) == "Object 1 is here already."

@@ -19,6 +19,7 @@ from napari_sam.widgets.recipe import NOTHING, Call, Recipe
 if TYPE_CHECKING:
     from napari.layers import Labels
 
+    from napari_sam.labels.write import Overlap
     from napari_sam.masks import Mask
 
 NO_IMAGE = "Open an image to begin, or a sample: File ▸ Open Sample."
@@ -237,18 +238,26 @@ class Draft:
         last = len(self.candidates or ()) - 1
         return replace(self, rank=max(0, min(rank, last)))
 
-    def describe(self, label: int | None) -> str:
-        """Return a sentence on where the object stands; `label` is the id it would get."""
+    def describe(self, label: int | None, rule: Overlap = "keep") -> str:
+        """Return sentences on where the object stands; `label` is the id it would get."""
         if self.is_empty:
             return READY
         if self.candidates is None:
             return SEGMENTING
+        note = _sentence(self.candidates.note)
         if self.mask is None:
-            return self.candidates.note or "The model finds nothing here. Add a click, or a box."
+            return note or "The model finds nothing here. Add a click, or a box."
         if self.label is not None:
             keeps = f"{KEEP.key} replaces object {self.label}, {short(DROP.key)} leaves it"
+        elif rule == "erase":
+            keeps = f"{KEEP.key} erases what is here"
         else:
             keeps = f"{KEEP.key} keeps it" + (f" as object {label}" if label is not None else "")
         where = f" on plane {', '.join(map(str, self.plane))}" if self.plane else ""
         text = f"{self.mask.area:,} px{where}. {keeps}."
-        return f"{text} {self.candidates.note}".strip()
+        return f"{text} {note}".strip()
+
+
+def _sentence(note: str) -> str:
+    """Return a note with a capital letter and a full stop."""
+    return note[:1].upper() + note[1:] + "." * (note[-1:] not in ("", "."))

@@ -370,7 +370,8 @@ class Drafting(Ordering):
         self.draft_changed.emit()
 
     def _say_draft(self) -> None:
-        text = NO_IMAGE if self.image is None else self._draft.describe(self.coming_label)
+        says = self._draft.describe(self.coming_label, self._in_force.rule)
+        text = NO_IMAGE if self.image is None else says
         self._say(f"{text} {HIDDEN}" if self._is_hidden else text)
 
     @property

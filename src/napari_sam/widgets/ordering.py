@@ -80,6 +80,10 @@ class Ordering(Choices):
     def take_over(self) -> None:
         """Have answered what nobody is left to answer."""
 
+    @abstractmethod
+    def _say_anew(self) -> None:
+        """Say of an object being made what may be otherwise now."""
+
     # Inside
 
     def _call(self, command: str, *args: Any, about: tuple[str, ...] = (), **options: Any) -> Call:
@@ -125,6 +129,7 @@ class Ordering(Choices):
         if name in ASKS_ANEW:
             self._on_choice(asks_anew=True)
         else:
+            self._say_anew()
             self.layers_changed.emit()
 
     @in_order

@@ -306,6 +306,7 @@ class SegmentSession(Following):
             if self._once_known is not None:
                 self._drop_commands()
             self._set_labels(None)
+            self._say_draft()  # what was said of these labels is no more
             self._take_choices()
         self._target.close(event.value)
 
@@ -325,6 +326,7 @@ class SegmentSession(Following):
         self._forget_labels(layer)
         self._names.forget(layer)
         if layer is self.labels:
+            self._say_draft()
             self._look_at_labels_again()
 
     def _look_at_labels_again(self) -> None:
