@@ -356,6 +356,15 @@ def test_another_image_over_the_chosen_one_is_told_of(dock, session, picture):
     assert dock.findChild(Banner).isHidden()
 
 
+def test_a_hidden_image_is_told_of_while_it_is_hidden(dock, session):
+    session.image.visible = False
+    assert said(dock).endswith("The image 'cells' is hidden.")
+    session.click(100, 120)
+    assert said(dock).endswith("The image 'cells' is hidden.")
+    session.image.visible = True
+    assert "hidden" not in said(dock)
+
+
 def test_another_tool_of_napari_is_told_of(dock, session):
     layer = session.image
     session.viewer.layers.selection.active = layer

@@ -82,8 +82,7 @@ class SegmentWidget(Tab):
         self.at_end(self._advanced.place.lane.stop)
         self._session.prepare()
         self._session.take_over()
-        self._show_draft()
-        self._show_notice()
+        self._on_choice()
 
     def _build(self) -> None:
         hand, links = self._scene.hand, self._links
@@ -168,6 +167,7 @@ class SegmentWidget(Tab):
         self._show_notice()
         self._moves.cut()
         for layer in filter(None, (self._session.image, self._session.labels)):
+            self._moves.add(layer.events.visible, self._state.show_status)
             for name in PLACE_EVENTS:
                 self._moves.add(getattr(layer.events, name), self._show_notice)
         if self._session.image is not self._image:

@@ -28,6 +28,7 @@ HINTS = {
 KEYS_ASLEEP = "Click the image to give the keys back to this tool."
 OTHER_TOOL = "napari's tool '{}' is on '{}'. Press a tool above to go on here."
 CHOOSE_IMAGE = "Choose an image above, or point at the one on screen."
+HIDDEN = "The image '{}' is hidden."
 PADDING = 8
 """What napari's themes put around a text, in pixels."""
 
@@ -89,7 +90,7 @@ class StateLines(QWidget):
         column.addLayout(row)
         for line in (self._status, self._hint, self._notes):
             column.addWidget(line)
-        links.add(self._session.status_changed, self._show_status)
+        links.add(self._session.status_changed, self.show_status)
         links.add(self._session.layers_changed, self._show_hint)
         links.add(scene.hand.tool_changed, self._show_hint)
         layers = self._session.viewer.layers
@@ -97,7 +98,7 @@ class StateLines(QWidget):
         links.add(self._session.viewer.events.help, self._show_hint)  # other with another mode
         for event in (layers.events.inserted, layers.events.removed):
             links.add(event, self._on_layers)
-        self._show_status()
+        self.show_status()
         self._show_hint()
 
     def showEvent(self, event: QShowEvent | None) -> None:
@@ -115,7 +116,7 @@ class StateLines(QWidget):
         doing = self._watch.look()
         if doing != self._doing:
             self._doing = doing
-            self._show_status()
+            self.show_status()
             self._show_progress()
 
     def show_notes(self) -> None:
@@ -129,13 +130,15 @@ class StateLines(QWidget):
             self._doing.stop()
             self.look()
 
-    def _show_status(self, event: Any = None) -> None:
+    def show_status(self, event: Any = None) -> None:
         """Show what is being done, and what the session has said last."""
         text = self._session.status
         if text == NO_IMAGE and any(iter_images(self._session.viewer)):
             text = CHOOSE_IMAGE
         if self._doing is not None:
             text = "\n".join([self._doing.text, text] if text != SEGMENTING else [self._doing.text])
+        if (image := self._session.image) is not None and not image.visible:
+            text = f"{text} {HIDDEN.format(image.name)}"
         self._status.say(without_hashes(text))
         self._status.setToolTip(text if without_hashes(text) != text else "")
         self.show_notes()
@@ -151,7 +154,7 @@ class StateLines(QWidget):
 
     def _on_layers(self, event: Any) -> None:
         if self._session.status == NO_IMAGE:
-            self._show_status()
+            self.show_status()
 
     def _show_hint(self, event: Any = None) -> None:
         scene, active = self._scene, self._session.viewer.layers.selection.active
