@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -138,6 +139,11 @@ class Draft:
         """Whether the prompts of a new object have been answered: there is none to be made."""
         is_new = self.old is None and not self.is_empty
         return is_new and not self.is_waiting and self.mask is None
+
+    def is_on_kept(self, label_at: Callable[[tuple[int, ...], float, float], int]) -> bool:
+        """Whether there is none to be made, for all points lie on objects that are kept."""
+        on_kept = (label_at(self.plane, y, x) for y, x in self.prompts.positives)
+        return self.is_void and len(self.prompts.positives) > 0 and all(on_kept)
 
     def written_into(self, layer: Labels | None) -> Draft:
         """Return the draft as it goes into a layer: new there, if it was opened in another."""

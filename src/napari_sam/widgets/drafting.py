@@ -267,14 +267,8 @@ class Drafting(Ordering):
     def _draft_on(self, plane: Plane, draft: Draft | None = None) -> Draft:
         """Return the draft to add to: a new one on another plane, or if it means what is kept."""
         plane, draft = self._plane(plane), draft or self._draft
-        return draft if draft.plane == plane and not self._is_taken(draft) else Draft(plane)
-
-    def _is_taken(self, draft: Draft) -> bool:
-        """Whether there is no object to be made, for each of the points lies on a kept one."""
-        points = draft.prompts.positives
-        if not draft.is_void or not len(points):
-            return False
-        return all(self._target.label_at(draft.plane, y, x) for y, x in points)
+        is_other = draft.plane != plane or draft.is_on_kept(self._target.label_at)
+        return Draft(plane) if is_other else draft
 
     def _plane(self, plane: Plane) -> tuple[int, ...]:
         """Return a plane of the image, by default the one shown."""
