@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from skimage.measure import label
 
 from napari_sam.embedding import Embeddings
@@ -135,6 +136,49 @@ def test_parts_of_planes(name: str) -> None:
     planes = [label(plane, background=0, connectivity=2) for plane in truth]
     in_planes = np.stack(planes) + 10_000 * np.arange(len(planes))[:, None, None]
     assert ap50(truth, link(planes, LinkSettings())) > ap50(truth, np.where(truth, in_planes, 0))
+
+
+def foam() -> Labels:
+    """Return what divides and joins all the time."""
+    noise = gaussian_filter(np.random.default_rng(0).normal(size=(12, 128, 128)), (1.5, 4, 4))
+    return (noise > np.quantile(noise, 0.65)).astype(np.int64)
+
+
+@pytest.mark.parametrize("name", ["foam", *(sorted(VOLUMES) or sorted(LEAST))])
+def test_at_splits_and_merges_the_best_overlap_goes_on(name: str) -> None:
+    """No two parts that are not one would rather be so than what each of them is linked to."""
+    truth = foam() if name == "foam" else load_volume(name)[1]
+    planes = [label(plane, background=0, connectivity=2) for plane in truth]
+    settings = LinkSettings(max_gap=0)
+    linked = link(planes, settings)
+    n_splits = n_merges = 0
+    for z in range(len(planes) - 1):
+        here, there = planes[z], planes[z + 1]
+        numbers = [numbers_of(planes[k], linked[k]) for k in (z, z + 1)]
+        assert all(len(set(each.values())) == len(each) for each in numbers)
+        areas = [np.bincount(plane.ravel()) for plane in (here, there)]
+        ious, goes_on, comes_from = {}, {}, {}
+        for _, _, a, b, both in count_pairs(z, z + 1, here, there).tolist():
+            if both > settings.overlap * min(areas[0][a], areas[1][b]):
+                ious[a, b] = both / (areas[0][a] + areas[1][b] - both)
+                if numbers[0][a] == numbers[1][b]:
+                    goes_on[a] = comes_from[b] = ious[a, b]
+        for (a, b), iou in ious.items():
+            assert max(goes_on.get(a, 0), comes_from.get(b, 0)) >= iou
+        n_splits += len(ious) - len({a for a, _ in ious})
+        n_merges += len(ious) - len({b for _, b in ious})
+    is_round = name == "qcanet_embryo3d"  # round nuclei neither divide nor join
+    assert is_round or (n_splits > 0 and n_merges > 0)
+
+
+def numbers_of(parts: Labels, linked: Labels) -> dict[int, int]:
+    """Return the number in the stack of each part of a plane."""
+    where = np.unique(parts, return_index=True)
+    return {
+        part: int(linked.flat[index])
+        for part, index in zip(*map(np.ndarray.tolist, where), strict=True)
+        if part
+    }
 
 
 @pytest.mark.slow
