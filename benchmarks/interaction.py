@@ -7,7 +7,8 @@ Run from the repository, on a display or in a virtual one::
 Real windows with real mouse events, each part in fresh processes:
 
 - *hover*: outlines that were drawn per second while the mouse moves without a stop over an encoded
-  window; with nano, and with a SAM of random weights (MobileSAM's encoder, the decoder of all).
+  window; with nano, and with a SAM of random weights (MobileSAM's encoder, the decoder of all);
+  and with each of them while the window does not wait for answers (`Lane.give_way`).
 - *click*: from the press of the button (or of the key) until the pixels have been drawn, and how
   much of that is more than drawing the canvas once and napari's own answer to a press, which draws
   it too. Of CPU time of all threads as well: what other programs take, is not in that.
@@ -47,6 +48,7 @@ from benchmarks.gaps import gaps
 import napari_sam
 
 MODELS = ("nano", "SAM, random weights")
+AT_ONCE = ", without giving way"
 COMMITS = ("numpy", "zarr")
 STACKS = {"a plane": (SIDE, SIDE), "1 plane": (1, SIDE, SIDE), "100 planes": (100, SIDE, SIDE)}
 
@@ -68,8 +70,11 @@ def hover(model: str, seconds: float = 8.0) -> dict[str, float]:
     from qtpy.QtWidgets import QApplication
     from tools.hand import Hand, wait_until
 
+    from napari_sam.widgets import lanes
     from napari_sam.widgets.ahead import ahead
 
+    if model.endswith(AT_ONCE):
+        lanes.IN_STEP_S, model = 0.0, model.removesuffix(AT_ONCE)
     viewer = open_window()
     session, hand, painted = napari_sam.session(viewer), Hand(viewer), count_outlines()
     if model != MODELS[0]:
@@ -248,11 +253,11 @@ def run(part: str, argument: str = "") -> Any:
 
 def main(repeats: int = 3) -> None:
     """Run all parts, and print a table for each."""
-    print(f"{'hover':22} {'per second':>10} {'CPU ms':>7} {'main ms':>8} {'cores':>6}")
-    for model in MODELS:
+    print(f"{'hover':39} {'per second':>10} {'CPU ms':>7} {'main ms':>8} {'cores':>6}")
+    for model in (name + way for name in MODELS for way in ("", AT_ONCE)):
         found = run("hover", model)
         print(
-            f"{model:22} {found['per second']:10.1f} {found['CPU ms']:7.1f} "
+            f"{model:39} {found['per second']:10.1f} {found['CPU ms']:7.1f} "
             f"{found['main ms']:8.1f} {found['cores']:6.2f}"
         )
     print("\nclick (medians)")
