@@ -485,6 +485,27 @@ def test_planes_are_kept_apart(viewer, make_session, picture):
     assert session.labels.data[3, 50, 50] == 1
 
 
+@pytest.mark.parametrize("turbo", [False, True])
+def test_an_object_given_up_for_one_on_another_plane_is_told_of(viewer, make_session, turbo):
+    viewer.layers.clear()
+    viewer.add_image(np.zeros((4, 200, 240), np.uint8))
+    session = make_session(viewer)
+    session.click(50, 50, plane=(3,))
+    session.click(60, 60, plane=(3,))
+    session.turbo = turbo
+    session.click(60, 60, plane=(1,))
+    says = "What you began on plane 3 is not kept; Ctrl+Z goes back to it."
+    assert session.status.endswith(says)
+    session.undo()
+    assert says not in session.status
+    assert session.draft.plane == (3,)
+    session.turbo = False
+    session.click(60, 60, plane=(1,))
+    assert session.status.endswith(says)
+    session.click(70, 60, plane=(1,))
+    assert says not in session.status
+
+
 def test_permuted_dims_are_refused(viewer, make_session, picture):
     viewer.layers.clear()
     viewer.add_image(np.stack([picture] * 4))

@@ -364,9 +364,10 @@ class Drafting(Ordering):
         self.draft_changed.emit()
 
     def _say_draft(self) -> None:
-        says = self._draft.describe(self.coming_label, self._in_force.rule)
-        text = NO_IMAGE if self.image is None else says
-        self._say(f"{text} {HIDDEN}" if self._is_hidden else text)
+        draft = self._draft.describe(self.coming_label, self._in_force.rule)
+        text = NO_IMAGE if self.image is None else draft
+        says = (text, HIDDEN * self._is_hidden, self._history.note)
+        self._say(" ".join(filter(None, says)))
 
     @property
     def _is_hidden(self) -> bool:

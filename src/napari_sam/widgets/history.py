@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 from typing import TYPE_CHECKING
 
+from napari_sam.widgets.keys import UNDO
+
 if TYPE_CHECKING:
     from napari.layers import Labels
 
@@ -38,6 +40,19 @@ class Step:
     after: Draft
     written: tuple[Written | PackedWritten, ...] = ()
     calls: tuple[Call, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """A sentence on the object that was given up for another one; "" if none was."""
+        before, after = self.before, self.after
+        if before.is_empty or before.is_void or after.is_waiting:
+            return ""
+        if before.plane != after.plane:
+            plane = ", ".join(map(str, before.plane))
+            return f"What you began on plane {plane} is not kept; {UNDO.key} goes back to it."
+        if after.old not in (None, before.old):
+            return f"{UNDO.key} goes back to the prompts of before."
+        return ""
 
     def thinned(self) -> Step:
         """Return the step in little memory: its drafts are answered anew when they are needed."""
@@ -93,6 +108,11 @@ class History:
     def last(self) -> Step | None:
         """The step that `undo` moves over."""
         return self._done[-1] if self._done else None
+
+    @property
+    def note(self) -> str:
+        """What is to be said of the last step, if anything; see `Step.note`."""
+        return "" if self.last is None else self.last.note
 
     @property
     def next(self) -> Step | None:

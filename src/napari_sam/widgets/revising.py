@@ -87,11 +87,9 @@ class Revising(Filing):
         old = Opened(label, mask, self._target.layer)
         outline = np.array(record.outline) if record is not None and record.outline else None
         recipe = Recipe((self._call("reopen", label, near=near, plane=plane or None),))
-        draft, before = Draft.reopened(old, plane, prompts, outline, recipe), self._draft
+        draft = Draft.reopened(old, plane, prompts, outline, recipe)
         self._change(draft)
         self._resume(draft, wait)
-        if not (before.is_empty or before.is_void):
-            self._say(f"{self.status} {UNDO.key} goes back to the prompts of before.")
 
     @in_order
     def delete(self, label: int, *, near: Near | Places = None, plane: Plane = None) -> None:

@@ -255,6 +255,7 @@ class SegmentSession(Following):
             self.commit()
         if self._draft.is_empty:
             self._history.join(len(self._history) - 2)
+            self._say(f"{self.status} {self._history.note}".rstrip())
         elif (step := self._history.drop_last()) is not None:
             self._set_draft(step.before)
 
