@@ -16,6 +16,8 @@ from napari_sam.model.download import Download
 from napari_sam.model.registry import ModelSpec, WeightFile
 from napari_sam.train.trainer import Trainer
 
+from .segmenting import said
+
 
 @pytest.fixture
 def tiny(monkeypatch, tmp_path):
@@ -122,6 +124,7 @@ def test_import_verify_and_remove(tiny, tmp_path, models_folder):
 def test_import_of_a_checkpoint_tells_how_to_use_it(tmp_path, monkeypatch):
     spec = ModelSpec("my_cells", "Mine.", "vit_b", "?", (WeightFile("my_cells.pt", None, 9),))
     monkeypatch.setattr(weights, "import_file", lambda path, name: spec)
+    (tmp_path / "my cells.pt").touch()
     assert "load_model('my_cells') loads it" in run("import", tmp_path / "my cells.pt").output
 
 
@@ -156,22 +159,42 @@ def test_without_arguments_the_commands_are_named():
         (["evaluate", "nothing-here"], "no .npz file"),
         (["evaluate", "nothing-here", "--model", "vit_b"], "vit_b is not installed"),
         (["evaluate", "nothing-here", "--model", "sam3"], "There is no model 'sam3'"),
+        (["evaluate", "nothing-here", "--modes", "magic"], "There is no mode 'magic'"),
         (["train", "nothing-here", "run"], "no .npz file"),
         (["models", "fetch", "sam3"], "There is no model 'sam3'"),
-        (["models", "fetch", "nano"], "nothing to fetch for nano: it comes with napari-sam"),
-        (["models", "remove", "nano"], "comes with napari-sam"),
-        (["models", "remove", "vit_b"], "nothing to remove"),
-        (["models", "import", "nothing-here"], "no file 'nothing-here'"),
-        (["models", "import", "."], "No file in . is one of a published model"),
+        (["models", "remove", "sam3"], "There is no model 'sam3'"),
+        (["models", "verify", "sam3"], "There is no model 'sam3'"),
+        (["models", "import", "nothing-here"], "'nothing-here' does not exist"),
         (["models", "import", ".", "--name", "a"], "--name is for one file"),
     ],
 )
-def test_mistakes_are_told_in_a_sentence(monkeypatch, tmp_path, arguments, sentence):
+def test_wrong_options_end_with_exit_code_2(monkeypatch, tmp_path, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli.app, arguments)
+    assert result.exit_code == 2, result.output
+    assert sentence in said(result.output)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["segment", "--help"]])
+def test_exit_codes_are_in_the_help(arguments):
+    assert "130 if stopped" in said(CliRunner().invoke(cli.app, arguments).output)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["models", "fetch", "nano"], "nothing to fetch for nano: it comes with napari-sam"),
+        (["models", "remove", "nano"], "comes with napari-sam"),
+        (["models", "remove", "vit_b"], "nothing to remove"),
+        (["models", "import", "."], "No file in . is one of a published model"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_a_sentence(monkeypatch, tmp_path, arguments, sentence):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["napari-sam", *arguments])
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    assert sentence in str(ended.value)
+    assert sentence in str(ended.value)  # of which Python makes exit code 1
 
 
 def test_the_installed_command_is_this_one():

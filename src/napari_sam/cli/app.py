@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_sam.cli import embed, evaluate, models, segment
+from napari_sam.cli.mistakes import told_as_mistakes
 from napari_sam.cli.wording import with_options
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -19,7 +20,11 @@ app.command()(evaluate.evaluate)
 
 @app.callback()
 def napari_sam() -> None:
-    """Segment anything in images of any size, without a window."""
+    """Segment anything in images of any size, without a window.
+
+    Exit code of all commands: 0 if all is well, 1 if something could not be done,
+    2 if options are wrong, 130 if stopped.
+    """
 
 
 @app.command()
@@ -33,7 +38,9 @@ def train(
     from napari_sam.train.planes import read_folder
     from napari_sam.train.trainer import SAVE_EVERY, Trainer
 
-    trainer = Trainer(read_folder(images), run, device=device)
+    with told_as_mistakes():
+        labeled = read_folder(images)
+    trainer = Trainer(labeled, run, device=device)
     if trainer.rank > 0:  # the first of several processes tells, and writes the weights
         trainer.run()
         return

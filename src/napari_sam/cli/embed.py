@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_sam.cli.mistakes import told_as_mistakes
 from napari_sam.cli.options import Checkpoint, ModelName, Precision
 
 if TYPE_CHECKING:
@@ -58,12 +59,23 @@ def embed(
         ),
     ] = False,
 ) -> None:
-    """Encode an image ahead of time, so that every click is answered from disk."""
+    """Encode an image ahead of time, so that every click is answered from disk.
+
+    Stopped or killed, the same command goes on.
+    """
+    from napari_sam.cli.images import check_there
     from napari_sam.embedding import Embeddings
     from napari_sam.embedding.store_metadata import check_place, has_store
     from napari_sam.image import open_image
+    from napari_sam.image.window import is_power_of_two
     from napari_sam.model import load_model
 
+    if wrong := [one for one in step or () if not is_power_of_two(one)]:
+        raise typer.BadParameter(f"--step is a power of two such as 0.5, 1 or 2, found {wrong[0]}.")
+    with told_as_mistakes():
+        check_there(image)
+        check_place(store)
+        network = load_model(model, checkpoint=checkpoint, device=device, precision=precision)
     try:
         opened = open_image(
             image, axes=axes, series=series, channels=parse_channels(channel), level=level
@@ -71,13 +83,11 @@ def embed(
     except (ImportError, TypeError) as error:
         raise ValueError(str(error)) from error
     chosen = parse_planes(planes, opened.plane_shape)
-    check_place(store)
-    network = load_model(model, checkpoint=checkpoint, device=device, precision=precision)
     is_only_told = forecast and not has_store(store)
-    embeddings = Embeddings(opened, network, store=None if is_only_told else store)
-    steps = step or [embeddings.base_step]
     try:
         with connected(scheduler) as client:
+            embeddings = Embeddings(opened, network, store=None if is_only_told else store)
+            steps = step or [embeddings.base_step]
             n_threads = sum(client.nthreads().values()) if client else 1
             ahead = foretell(embeddings, store, chosen, steps, n_threads)
             typer.echo(str(ahead or "All tiles are stored."))
@@ -188,10 +198,8 @@ def connected(scheduler: str | None) -> Iterator[Client | None]:
 
     Raises
     ------
-    ValueError
-        If dask.distributed is not installed.
-    OSError
-        If the scheduler does not answer.
+    typer.BadParameter
+        If dask.distributed is not installed, or the scheduler does not answer.
     """
     if scheduler is None:
         yield None
@@ -199,14 +207,14 @@ def connected(scheduler: str | None) -> Iterator[Client | None]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise ValueError(
+        raise typer.BadParameter(
             f"--scheduler needs packages that are not installed ({error}): "
             f'pip install "napari-sam[cluster]".'
         ) from error
     try:
         client = Client(scheduler, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as error:
-        raise OSError(
+        raise typer.BadParameter(
             f"There is no dask scheduler at {scheduler} ({error}): check the address, and whether "
             f"it runs."
         ) from error

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from napari_sam.cli.mistakes import told_as_mistakes
 from napari_sam.cli.options import Checkpoint, ModelName
 
 
@@ -55,11 +56,13 @@ def evaluate(
     from napari_sam.train.report import Report
     from napari_sam.train.scales import evaluate_scales
 
-    network = load_model(model, checkpoint=checkpoint)
-    chosen = parse_modes(modes, network)
-    known = {path.stem for path in find_sources(trained_on)} if trained_on else None
+    with told_as_mistakes():
+        network = load_model(model, checkpoint=checkpoint)
+        chosen = parse_modes(modes, network)
+        known = {path.stem for path in find_sources(trained_on)} if trained_on else None
+        sources = find_sources(images)
     report = Report(known)
-    for path in find_sources(images):
+    for path in sources:
         planes = read_planes(path)
         found = evaluate_source(network, planes, chosen, limit, objects)
         report.prompts[path.stem] = found.prompts

@@ -42,6 +42,18 @@ def find_images(given: Iterable[str]) -> list[str]:
     return list(found)
 
 
+def check_there(image: str) -> None:
+    """Refuse a path where nothing is; addresses are told when they are opened.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file or folder.
+    """
+    if "://" not in image and not os.path.lexists(image):
+        raise FileNotFoundError(f"There is no file or folder {image}.")
+
+
 def _find(given: str) -> Iterator[str]:
     path = Path(given)
     if "://" in given:
@@ -54,12 +66,11 @@ def _find(given: str) -> Iterator[str]:
             f"{given} holds labels, and objects are found in images: give the image."
             f"{use if path.is_dir() else ''}"
         )
-    elif os.path.lexists(given):
-        yield given
-    elif not glob.has_magic(given):
-        raise FileNotFoundError(f"There is no file or folder {given}.")
-    else:
+    elif glob.has_magic(given) and not os.path.lexists(given):
         yield from _fitting(given)
+    else:
+        check_there(given)
+        yield given
 
 
 def _fitting(pattern: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from napari_sam.cli.mistakes import told_as_mistakes
 from napari_sam.model import ModelSpec, list_models
 from napari_sam.model.registry import find_model
 
@@ -83,7 +84,7 @@ def fetch(name: Name, yes: Yes = False) -> None:
     from napari_sam.model.fetch import fetch as fetch_weights
     from napari_sam.model.weights import weights_folder
 
-    spec = find_model(name)
+    spec = known_model(name)
     if not (spec.is_complete or yes):
         typer.echo(f"{spec.name}: {spec.description}")
         typer.echo(f"size     {spec.size_bytes / 1e6:,.0f} MB ({spec.state})")
@@ -113,6 +114,12 @@ def fetch(name: Name, yes: Yes = False) -> None:
     typer.echo(f"{name} is installed: {' and '.join(str(path) for path in paths)}")
 
 
+def known_model(name: str) -> ModelSpec:
+    """Return the model of that name; that there is none is a mistake in options."""
+    with told_as_mistakes():
+        return find_model(name)
+
+
 @app.command()
 def verify(
     names: Annotated[list[str] | None, typer.Argument(help="By default all that are here.")] = None,
@@ -121,9 +128,10 @@ def verify(
     from napari_sam.model.weights import verify as verify_weights
 
     wrong = False
-    for name in names or [spec.name for spec in list_models() if spec.installed]:
+    here = [spec for spec in list_models() if spec.installed]
+    for spec in [known_model(name) for name in names] if names else here:
         try:
-            typer.echo(verify_weights(name))
+            typer.echo(verify_weights(spec.name))
         except (OSError, ValueError) as error:
             typer.echo(str(error), err=True)
             wrong = True
@@ -136,7 +144,7 @@ def remove(name: Name, yes: Yes = False) -> None:
     """Remove the weights of a model from this machine."""
     from napari_sam.model.weights import remove as remove_weights
 
-    spec = find_model(name)
+    spec = known_model(name)
     if spec.present_bytes and not (spec.built_in or yes):
         again = "It can't be fetched again" if spec.is_custom else "It can be fetched again"
         typer.confirm(f"{again}. Remove {name} ({spec.present_bytes / 1e6:,.0f} MB)?", abort=True)
@@ -145,7 +153,9 @@ def remove(name: Name, yes: Yes = False) -> None:
 
 @app.command("import")
 def import_(
-    path: Annotated[Path, typer.Argument(help="A file of weights, or a folder of them.")],
+    path: Annotated[
+        Path, typer.Argument(exists=True, help="A file of weights, or a folder of them.")
+    ],
     name: Annotated[
         str | None, typer.Option(help="What to call a model of your own; else after its file.")
     ] = None,
@@ -155,7 +165,7 @@ def import_(
 
     if path.is_dir():
         if name is not None:
-            raise ValueError(f"{path} is a folder; --name is for one file.")
+            raise typer.BadParameter(f"{path} is a folder; --name is for one file.")
         specs = import_folder(path, on_skip=lambda why: typer.echo(why, err=True))
         if not specs:
             raise ValueError(f"No file in {path} is one of a published model.")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ import typer
 from napari_sam.cli.config import drop_replaced, given_options, toml_lines, write_config
 from napari_sam.cli.embed import connected, parse_channels
 from napari_sam.cli.images import find_images, name_outputs, stem
+from napari_sam.cli.mistakes import told_as_mistakes
 from napari_sam.cli.segment_image import (
     LINK_OPTIONS,
     Request,
@@ -49,7 +49,7 @@ def segment_images(context: typer.Context) -> None:
     options, given = context.params, given_options(context)
     if not (sources := options["images"] or given.get("images")):
         raise typer.BadParameter("There is no image: give paths, folders or patterns.")
-    with _told_as_mistakes():
+    with told_as_mistakes():
         images = find_images(sources)
         outputs, exports = plan_outputs(images, options["out"], options["export"] or ())
         for name in (*exports, *([".histograms.png"] if options["pictures"] else [])):
@@ -69,15 +69,6 @@ def segment_images(context: typer.Context) -> None:
         typer.echo(json.dumps({"images": results}, indent=2))
     if any("error" in result for result in results):
         raise typer.Exit(1)
-
-
-@contextmanager
-def _told_as_mistakes() -> Iterator[None]:
-    """Turn what is wrong before any image is opened into mistakes in options."""
-    try:
-        yield
-    except (ImportError, OSError, ValueError) as error:
-        raise typer.BadParameter(with_options(error)) from error
 
 
 def plan_outputs(
@@ -222,9 +213,7 @@ def _each(
 ) -> list[Summary]:
     """Do one image after the other, and tell about each; one that fails stops no other."""
     results = []
-    with ExitStack() as open_ones:
-        with _told_as_mistakes():
-            client = open_ones.enter_context(connected(options["scheduler"]))
+    with connected(options["scheduler"]) as client:
         n_workers = sum(client.nthreads().values()) if client else 1
         for image, out in zip(images, outputs, strict=True):
             store = _store_of(options["store"], image, len(images))

@@ -1,0 +1,25 @@
+"""What is wrong before anything is computed: mistakes in options, which end with exit code 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from napari_sam.cli.wording import with_options
+
+
+@contextmanager
+def told_as_mistakes() -> Iterator[None]:
+    """Turn what goes wrong in here into mistakes in options.
+
+    Raises
+    ------
+    typer.BadParameter
+        For errors that a user can mend.
+    """
+    try:
+        yield
+    except (ImportError, OSError, ValueError) as error:
+        raise typer.BadParameter(with_options(error)) from error
