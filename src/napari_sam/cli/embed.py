@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_sam.cli.mistakes import told_as_mistakes
+from napari_sam.cli.mistakes import check_there, told_as_mistakes
 from napari_sam.cli.options import Checkpoint, ModelName, Precision
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ def embed(
 
     Stopped or killed, the same command goes on.
     """
-    from napari_sam.cli.images import check_there
     from napari_sam.embedding import Embeddings
     from napari_sam.embedding.store_metadata import check_place, has_store
     from napari_sam.image import open_image

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from napari_sam.cli.mistakes import check_there
 from napari_sam.labels.export.tiff import is_label_tiff
 
 ENDINGS = (".ome.zarr", ".zarr", ".ome.tiff", ".ome.tif", ".tiff", ".tif", ".npy", ".zarr.zip")
@@ -40,18 +41,6 @@ def find_images(given: Iterable[str]) -> list[str]:
     for one in given:
         found |= dict.fromkeys(_find(one))
     return list(found)
-
-
-def check_there(image: str) -> None:
-    """Refuse a path where nothing is; addresses are told when they are opened.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no file or folder.
-    """
-    if "://" not in image and not os.path.lexists(image):
-        raise FileNotFoundError(f"There is no file or folder {image}.")
 
 
 def _find(given: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,3 +24,15 @@ def told_as_mistakes() -> Iterator[None]:
         yield
     except (ImportError, OSError, ValueError) as error:
         raise typer.BadParameter(with_options(error)) from error
+
+
+def check_there(image: str) -> None:
+    """Refuse a path where nothing is; addresses are told when they are opened.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file or folder.
+    """
+    if "://" not in image and not os.path.lexists(image):
+        raise FileNotFoundError(f"There is no file or folder {image}.")
