@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from napari_sam.widgets.layers import lies_on
 from napari_sam.widgets.points_layer import POINT_SCREEN_PX, PointsLayer
+from napari_sam.widgets.session import scene
 
 
 @pytest.mark.parametrize("is_made_first", [True, False])
@@ -17,3 +20,34 @@ def test_clicks_are_as_large_on_screens_of_high_resolution(viewer, picture, is_m
         points.fit_screen(2.0)
         points.make(image)
     assert points.layer.canvas_size_limits == (0, 2 * POINT_SCREEN_PX)
+
+
+def test_new_labels_of_napari_are_as_large_as_the_image_under_the_clicks(viewer, make_session):
+    image = viewer.add_image(np.zeros((5, 200, 240), np.uint8), scale=(3, 0.5, 0.5))
+    session = make_session(viewer)
+    for plane in (1, 3):
+        scene(viewer).hand.wake_keys()
+        viewer._new_labels()
+        assert viewer.layers[-1].data.shape == (5, 200, 240)
+        assert lies_on(viewer.layers[-1], image)
+        viewer.layers.pop()
+        session.click(100, 120, plane=(plane,))
+
+
+def test_clicks_take_the_room_of_the_image_and_no_more(viewer, make_session, picture):
+    image = viewer.add_image(picture, scale=(2, 2))
+    session, before = make_session(viewer), viewer.layers.extent.world
+    session.click(0, 239)
+    np.testing.assert_array_equal(viewer.layers.extent.world, before)
+    np.testing.assert_array_equal(viewer.layers._extent_world_augmented, [[-1, -1], [399, 479]])
+    image.data = np.zeros((50, 60), np.uint8)
+    clicks = scene(viewer).points.layer
+    np.testing.assert_array_equal(clicks.extent.world, [[0, 0], [98, 118]])
+
+
+def test_no_keys_are_named_of_tools_that_are_out_of_reach(viewer, session):
+    hand = scene(viewer).hand
+    for _ in range(2):
+        hand.wake_keys()
+        viewer.layers.selection.active.mode = "transform"
+        assert not viewer.help

@@ -8,20 +8,19 @@ import numpy as np
 
 from napari_sam.widgets.colors import SKY_BLUE, VERMILION, as_hex
 from napari_sam.widgets.drawn_once import drawn_once
-from napari_sam.widgets.layers import place, placement
+from napari_sam.widgets.layers import place, placement, shape_of
 
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
-    from napari.layers import Points
 
     from napari_sam.widgets.draft import Draft
+    from napari_sam.widgets.spread_points import SpreadPoints
 
 POSITIVE_COLOR, NEGATIVE_COLOR = as_hex(SKY_BLUE), as_hex(VERMILION)
 POINT_SCREEN_PX = 13
 SHARE = 0.04
 """Size of a point as a part of the image's longer side. On screen that is more than it is cut down
-to, unless the image is tiny there; and it does not reach far beyond the image, which would be taken
-for a part of what there is to see."""
+to, unless the image is tiny there."""
 
 
 class PointsLayer:
@@ -33,12 +32,12 @@ class PointsLayer:
 
     Attributes
     ----------
-    layer : Points or None
+    layer : SpreadPoints or None
         None before `make`.
     """
 
     def __init__(self) -> None:
-        self.layer: Points | None = None
+        self.layer: SpreadPoints | None = None
         self._pixel_ratio = 1.0
 
     def fit_screen(self, pixel_ratio: float) -> None:
@@ -51,11 +50,11 @@ class PointsLayer:
     def _limits(self) -> tuple[int, int]:
         return 0, round(POINT_SCREEN_PX * self._pixel_ratio)
 
-    def make(self, image_layer: ImageLayer) -> Points:
+    def make(self, image_layer: ImageLayer) -> SpreadPoints:
         """Make an empty layer over an image."""
-        from napari.layers import Points
+        from napari_sam.widgets.spread_points import SpreadPoints
 
-        self.layer = Points(
+        self.layer = SpreadPoints(
             None,
             ndim=image_layer.ndim,
             name="clicks",
@@ -65,20 +64,16 @@ class PointsLayer:
             border_width=0.1,
             **placement(image_layer),
         )
+        self.layer.spread_over(shape_of(image_layer))
         self.layer.canvas_size_limits = self._limits
         self.layer.editable = False
-        self.layer.events.help.connect(self._on_help)
         return self.layer
-
-    def _on_help(self) -> None:
-        """Name no keys of napari's tools in the status bar: they are out of reach."""
-        if self.layer is not None:
-            self.layer.help = ""
 
     def show(self, image_layer: ImageLayer, draft: Draft) -> None:
         """Show the points of a draft."""
         if self.layer is None or self.layer.ndim != image_layer.ndim:
             return
+        self.layer.spread_over(shape_of(image_layer))
         place(self.layer, placement(image_layer))
         points, signs = draft.prompts.points, draft.prompts.labels == 1
         if not len(points) and not len(self.layer.data):
@@ -99,6 +94,4 @@ class PointsLayer:
 
 
 def _size(image_layer: ImageLayer) -> float:
-    shape = image_layer.level_shapes[0] if image_layer.multiscale else image_layer.data.shape
-    height, width = shape[image_layer.ndim - 2 : image_layer.ndim]
-    return max(1.0, SHARE * max(height, width))
+    return max(1.0, SHARE * max(shape_of(image_layer)[-2:]))
