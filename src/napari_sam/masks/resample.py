@@ -7,13 +7,13 @@ from math import ceil, floor, nan
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from napari_sam.masks.mask import Mask
-from napari_sam.prompts.interpolation import interpolation_matrix
 from napari_sam.prompts.mask_prompt import MaskPrompt
 
-BAND = 64
-"""Rows interpolated at a time: they read few samples, and their logits stay in the cache."""
+BAND = 2**16
+"""Pixels interpolated at a time: their logits stay in the cache."""
 
 
 def mask_from_logits(
@@ -61,9 +61,8 @@ def mask_from_logits(
         return Mask.from_array(np.zeros((0, 0), bool), predicted_iou=predicted_iou, logits=logits)
     (y0, row_samples, row_matrix), (x0, column_samples, column_matrix) = rows, columns
 
-    samples = np.ascontiguousarray(low[row_samples, column_samples].T)
-    narrow = np.concatenate([values for _, values in _iter_bands(column_matrix, samples)]).T
-    array = np.empty((len(row_matrix), len(column_matrix)), dtype=bool)
+    narrow = (column_matrix @ low[row_samples, column_samples].T).T
+    array = np.empty((row_matrix.shape[0], column_matrix.shape[0]), dtype=bool)
     n_inner = n_outer = 0
     for band, values in _iter_bands(row_matrix, np.ascontiguousarray(narrow)):
         np.greater(values, threshold, out=array[band])
@@ -80,17 +79,17 @@ def mask_from_logits(
 
 
 def _iter_bands(
-    matrix: NDArray[np.float32], samples: NDArray[np.float32]
+    matrix: csr_array, samples: NDArray[np.float32]
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """Yield some rows of a (pixels, samples) matrix at a time, and their product with samples.
 
-    Each reads only the (samples, n) that it gives weight to.
+    A sparse product runs on one thread. Those of a dense one would wait for each other, which takes
+    ten times as long as the product wherever other programs want the cores too.
     """
-    for start in range(0, len(matrix), BAND):
-        band = slice(start, start + BAND)
-        read = np.flatnonzero(matrix[band].any(axis=0))
-        near = slice(read[0], read[-1] + 1)
-        yield band, matrix[band, near] @ samples[near]
+    n_pixels, n_rows = matrix.shape[0], max(1, BAND // samples.shape[1])
+    for start in range(0, n_pixels, n_rows):
+        band = slice(start, min(start + n_rows, n_pixels))
+        yield band, matrix[band] @ samples
 
 
 def _axis(
@@ -100,7 +99,7 @@ def _axis(
     step: float,
     n_pixels: int,
     via: float | None,
-) -> tuple[int, slice, NDArray[np.float32]] | None:
+) -> tuple[int, slice, csr_array] | None:
     """Find the pixels along one axis that can pass, and how to interpolate them.
 
     Parameters
@@ -122,7 +121,7 @@ def _axis(
         The first pixel.
     samples : slice
         The samples that the pixels lie between.
-    matrix : (pixels, samples) float32 array
+    matrix : (pixels, samples) float32 sparse array
         Their weights.
     """
     if len(passing) == 0:
@@ -138,22 +137,23 @@ def _axis(
         return None
     from_origin = np.arange(first, last + 1, dtype=np.float64) + 0.5 - origin
     if via is None:
-        matrix = _weights(from_origin, step, low, high)
+        matrix = _weights(from_origin / step - 0.5, low, high)
     else:
         n_between = max(1, round(min(n_samples * step, n_pixels - origin) / via))
         between = np.clip(from_origin / via - 0.5, 0, n_between - 1)
-        before = np.floor(between).astype(np.int64)
-        after = np.minimum(before + 1, n_between - 1)
-        read = np.arange(before[0], after[-1] + 1)
-        weights = _weights((read + 0.5) * via, step, low, high)
-        share = (between - before)[:, None]
-        matrix = (1 - share) * weights[before - read[0]] + share * weights[after - read[0]]
+        start, stop = floor(between[0]), ceil(between[-1])
+        centers = (np.arange(start, stop + 1) + 0.5) * via
+        matrix = _weights(between, start, stop) @ _weights(centers / step - 0.5, low, high)
     return first, slice(low, high + 1), matrix.astype(np.float32)
 
 
-def _weights(
-    from_origin: NDArray[np.float64], step: float, low: int, high: int
-) -> NDArray[np.float64]:
-    """Return how much of each sample from `low` to `high` is at places on the axis."""
-    within = np.clip(from_origin / step - 0.5 - low, 0, high - low)
-    return interpolation_matrix(within, high - low + 1)
+def _weights(positions: NDArray[np.float64], low: int, high: int) -> csr_array:
+    """Return how much of each sample from `low` to `high` is at places between them."""
+    within = np.clip(positions - low, 0, high - low)
+    before = np.minimum(within.astype(np.int32), max(0, high - low - 1))
+    share = within - before
+    weights = np.stack([1 - share, share], axis=1)
+    samples = np.stack([before, np.minimum(before + 1, high - low)], axis=1)
+    starts = np.arange(0, 2 * len(positions) + 1, 2)
+    shape = (len(positions), high - low + 1)
+    return csr_array((weights.ravel(), samples.ravel(), starts), shape=shape)

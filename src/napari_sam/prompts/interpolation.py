@@ -1,14 +1,15 @@
-"""Linear interpolation along one axis, as a matrix."""
+"""Linear interpolation along one axis, as a sparse matrix."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 
 def interpolation_matrix(
     positions: NDArray[np.float64], n: int, width: float = 1.0
-) -> NDArray[np.float64]:
+) -> csr_array:
     """Return the (P, n) matrix that reads n samples at P positions along one axis.
 
     Each row holds the weights of a triangle of half-width `width` around its position. With width 1
@@ -31,7 +32,6 @@ def interpolation_matrix(
     taps = nearest[:, None] + np.arange(-reach, reach + 2)
     weights = np.maximum(0.0, 1.0 - np.abs(taps - positions[:, None]) / width)
     weights /= weights.sum(axis=1, keepdims=True)
-    matrix = np.zeros((len(positions), n))
-    row, tap = np.nonzero((taps >= 0) & (taps < n))
-    matrix[row, taps[row, tap]] = weights[row, tap]
-    return matrix
+    rows, columns = np.nonzero((taps >= 0) & (taps < n))
+    entries = weights[rows, columns], (rows, taps[rows, columns])
+    return csr_array(entries, shape=(len(positions), n))
