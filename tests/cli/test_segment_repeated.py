@@ -17,7 +17,7 @@ from skimage import data
 from napari_sam.cli import segment_images
 from napari_sam.labels import open_labels
 from napari_sam.model import load_model
-from napari_sam.segment import forecast, generate_masks, read_record
+from napari_sam.segment import find, forecast, generate_masks, read_record, stack
 
 from ..image.ome_zarrs import write_ome_zarr
 from ..segment import blobs
@@ -123,6 +123,47 @@ def test_a_dry_run_counts_what_is_stored(
     np.save("discs.npy", 255 - discs)
     other = run("discs.npy", "-o", "a.zarr", "--store", "tiles", "--dry-run")
     assert (other.exit_code, "was made for something else" in other.stderr) == (1, True)
+
+
+def test_a_dry_run_of_an_unfinished_run_tells_what_is_left(
+    discs: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Any] = []
+
+    def stop_at_the_eighth(run: Any, tile: Any) -> None:
+        if len(found) == 7:
+            raise KeyboardInterrupt
+        find.find_tile(run, tile)
+        found.append(tile)
+
+    def foretold(*more: object) -> dict[str, Any]:
+        command = ["discs.npy", "-o", "a.zarr", "--dry-run", "--json", *more]
+        ahead: dict[str, Any] = json.loads(run(*command).stdout)["images"][0]["forecast"]
+        return ahead
+
+    fresh = foretold("--store", "tiles")
+    with monkeypatch.context() as patch:
+        patch.setattr(stack, "find_tile", stop_at_the_eighth)
+        assert run("discs.npy", "-o", "a.zarr").exit_code == 130
+    find_tile = forecast._find
+    monkeypatch.setattr(forecast, "_find", lambda *tile: (find_tile(*tile)[0], 10.0))
+    left = foretold("--store", "tiles")
+    assert (fresh["n_done"], left["n_done"], left["n_tiles"]) == (0, 7, 12)
+    assert left["seconds"] == 5 * 10.0
+    assert left["store_bytes"] * 12 == fresh["store_bytes"] * 5 > 0
+    sentence = run("discs.npy", "-o", "a.zarr", "--dry-run").stdout
+    assert "12 tiles, 7 of them done: about 50 s" in sentence
+    other = run("discs.npy", "-o", "a.zarr", "--dry-run", "--min-area", 9)
+    assert other.exit_code == 1
+    assert "The unfinished run in a.zarr.work was begun from something else" in other.stderr
+    assert foretold("--min-area", 9, "--replace")["n_done"] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(stack, "match_tile", stop_at_the_eighth)
+        assert run("discs.npy", "-o", "a.zarr").exit_code == 130
+    sentence = run("discs.npy", "-o", "a.zarr", "--dry-run").stdout
+    assert "12 tiles, 12 of them done: objects are found, and are still to be joined" in sentence
+    assert run("discs.npy", "-o", "a.zarr").exit_code == 0
+    assert blobs.is_same(labels("a.zarr"), blobs.whole(discs))
 
 
 def test_one_of_several_images_of_a_file(discs: NDArray[np.uint8]) -> None:

@@ -35,7 +35,7 @@ from napari_sam.model.base import Model
 from napari_sam.model.computing import backend_of, precision_of
 from napari_sam.segment.forecast import forecast
 from napari_sam.segment.objects import read_objects
-from napari_sam.segment.output import Existing, check_out, is_complete, read_record
+from napari_sam.segment.output import Existing, check_out, is_complete, read_begun, read_record
 from napari_sam.segment.record import describe_run
 from napari_sam.segment.settings import SegmentSettings
 from napari_sam.segment.stack import Progress, iter_segment_stack, prepare_run
@@ -178,9 +178,11 @@ def foretell_image(
         "files": [str(file) for file in files],
         "options": repeating_options(request, image, store, run.settings.to_dict()),
     }
-    if request.existing == "resume" and is_complete(out, describe_run(run)):
+    record = describe_run(run)
+    if request.existing == "resume" and is_complete(out, record):
         return summary | _count_objects(out, request.keep) | {"was_finished": True}
-    ahead = forecast(run, n_workers, store)
+    goes_on = read_begun(run.folder, record, request.existing) is not None
+    ahead = forecast(run, n_workers, store, goes_on=goes_on)
     return summary | {"forecast": asdict(ahead), "sentence": str(ahead)}
 
 

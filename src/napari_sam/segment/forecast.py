@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import time
 import zlib
@@ -20,6 +19,7 @@ from napari_sam.masks.mask_table import MaskTable
 from napari_sam.masks.paint import paint
 from napari_sam.segment.find import find_objects
 from napari_sam.segment.run import Box, Run
+from napari_sam.segment.run_folder import Part
 
 PYRAMID = 4 / 3
 """Pixels of all levels, for each one of the finest."""
@@ -33,10 +33,12 @@ class Forecast:
     ----------
     n_tiles : int
         Of all planes, in the region.
+    n_done : int
+        Those of them that the run, begun before, has searched.
     n_stored : int
-        Those of them that need not be encoded.
+        Those of the others that need not be encoded.
     seconds : float
-        To encode and search them.
+        To encode and search the others.
     label_bytes, work_bytes, store_bytes : int
         Disk that the labels take, the working folder until they are complete, and tiles that come
         into the store.
@@ -45,6 +47,7 @@ class Forecast:
     """
 
     n_tiles: int
+    n_done: int
     n_stored: int
     seconds: float
     label_bytes: int
@@ -54,17 +57,24 @@ class Forecast:
 
     def __str__(self) -> str:
         fits = self.label_bytes + self.work_bytes + self.store_bytes <= self.free_bytes
-        stored = f", {self.n_stored} of them in the store" if self.n_stored else ""
+        done = f", {self.n_done} of them done" if self.n_done else ""
+        others = "the others" if self.n_done else "them"
+        stored = f", {self.n_stored} of {others} in the store" if self.n_stored else ""
         into_store = f", {say_size(self.store_bytes)} in the store" if self.store_bytes else ""
+        time = f"about {say_duration(self.seconds)}"
+        if self.n_done == self.n_tiles:
+            time = "objects are found, and are still to be joined and written"
         return (
-            f"{self.n_tiles} tile{'' if self.n_tiles == 1 else 's'}{stored}: about "
-            f"{say_duration(self.seconds)}; on disk about "
+            f"{self.n_tiles} tile{'' if self.n_tiles == 1 else 's'}{done}{stored}: {time}; "
+            f"on disk about "
             f"{say_size(self.label_bytes)}{into_store}, and {say_size(self.work_bytes)} until it "
             f"is done ({say_size(self.free_bytes)} free{'' if fits else ': not enough'})."
         )
 
 
-def forecast(run: Run, n_workers: int = 1, store: Path | None = None) -> Forecast:
+def forecast(
+    run: Run, n_workers: int = 1, store: Path | None = None, *, goes_on: bool = False
+) -> Forecast:
     """Tell what a run takes, from two tiles in the middle; nothing is written.
 
     Parameters
@@ -75,29 +85,33 @@ def forecast(run: Run, n_workers: int = 1, store: Path | None = None) -> Forecas
         That share the work.
     store : path, optional
         Of the embeddings that the run is to use and fill; it need not exist.
+    goes_on : bool
+        Whether what is in the working folder counts.
 
     Raises
     ------
     ValueError
         If the store was made for something else.
     """
-    parts = list(itertools.product(run.planes, run.tiles()))
+    parts = list(run.iter_tiles())
+    left = [part for part in parts if not (goes_on and run.folder.has("find", part))]
     # The first one that a model looks at takes longer.
-    for plane, (row, column) in parts[len(parts) // 2 :][:2]:
-        window, core = run.grid.window(row, column, plane), run.grid.core(row, column)
+    for *plane, row, column in (left or parts)[len(left or parts) // 2 :][:2]:
+        window, core = run.grid.window(row, column, tuple(plane)), run.grid.core(row, column)
         found, seconds = _find(run, window, core)
-    n_stored, tile_bytes = (0, 0) if store is None else _stored(run, store, window)
+    n_stored, tile_bytes = (0, 0) if store is None else _stored(run, left, store, window)
     # Now it is in memory.
     seconds_if_stored = _find(run, window, core)[1] if n_stored else 0
-    n_missing = len(parts) - n_stored
+    n_missing = len(left) - n_stored
     disk = next(folder for folder in run.folder.path.absolute().parents if folder.exists())
     labels = paint(found, np.arange(len(found)), core).tobytes()
     return Forecast(
         len(parts),
+        len(parts) - len(left),
         n_stored,
         (n_missing * seconds + n_stored * seconds_if_stored) / max(n_workers, 1),
         int(len(zlib.compress(labels, 1)) * len(parts) * PYRAMID),
-        found.nbytes * len(parts),
+        found.nbytes * len(left),
         n_missing * tile_bytes,
         shutil.disk_usage(disk).free,
     )
@@ -110,13 +124,13 @@ def _find(run: Run, window: Window, core: Box) -> tuple[MaskTable, float]:
     return found, time.perf_counter() - started
 
 
-def _stored(run: Run, path: Path, window: Window) -> tuple[int, int]:
-    """Return how many tiles of a run a store has, and how large one is."""
+def _stored(run: Run, parts: list[Part], path: Path, window: Window) -> tuple[int, int]:
+    """Return how many of some tiles of a run a store has, and how large one is."""
     embeddings, step = run.embeddings, run.grid.step
     features = embeddings.features(window)
     if not has_store(path):
         return 0, stored_bytes(features, "float16")
     store = EmbeddingStore(path, StoreKey.of(embeddings.image, embeddings.model, embeddings.halo))
-    rows, columns = np.array(run.tiles()).T
-    n_stored = np.count_nonzero(store.present(run.planes, step)[:, rows, columns])
+    present = dict(zip(run.planes, store.present(run.planes, step), strict=True))
+    n_stored = sum(present[tuple(plane)][row, column] for *plane, row, column in parts)
     return int(n_stored), stored_bytes(features, store.dtype)

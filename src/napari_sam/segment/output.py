@@ -25,6 +25,10 @@ Existing = Literal["resume", "replace", "refuse"]
 complete, unless it was made from something else; make it anew; or refuse."""
 
 
+RECORD = "run.json"
+"""In the working folder: what the run is made from."""
+
+
 class OtherRunError(ValueError):
     """An output, unfinished or complete, was made from something else; it can be replaced."""
 
@@ -74,23 +78,37 @@ def begin(folder: RunFolder, record: Mapping[str, Any], existing: Existing) -> d
     OtherRunError
         If it is that of a run with other parameters; says what differs.
     """
-    file = folder.path / "run.json"
-    found = _read_json(file)
-    if found is not None and (parts := differences(found, record)):
-        if existing != "replace":
-            raise OtherRunError(
-                f"The unfinished run in {folder.path} was begun from something else. What differs: "
-                f"{'; '.join(parts)}. Repeat it as it was, replace it, or choose another output."
-            )
+    found = read_begun(folder, record, existing)
+    if found is None and _read_json(folder.path / RECORD):
         shutil.rmtree(folder.path)
-        found = None
     kept = dict(record if found is None else found)
     others = kept.get("continued_with", [])
     if record["made_with"] not in [kept["made_with"], *others]:
         kept["continued_with"] = [*others, record["made_with"]]
     if kept != found:
-        folder.write(file, json.dumps(kept, indent=1).encode())
+        folder.write(folder.path / RECORD, json.dumps(kept, indent=1).encode())
     return kept
+
+
+def read_begun(
+    folder: RunFolder, record: Mapping[str, Any], existing: Existing
+) -> dict[str, Any] | None:
+    """Return the record of the unfinished run that a run goes on with; None if it begins anew.
+
+    Raises
+    ------
+    OtherRunError
+        As `begin`.
+    """
+    found = _read_json(folder.path / RECORD)
+    if found is None or not (parts := differences(found, record)):
+        return found
+    if existing != "replace":
+        raise OtherRunError(
+            f"The unfinished run in {folder.path} was begun from something else. What differs: "
+            f"{'; '.join(parts)}. Repeat it as it was, replace it, or choose another output."
+        )
+    return None
 
 
 def is_complete(out: Path, record: Mapping[str, Any]) -> bool:
