@@ -27,7 +27,7 @@ def picture():
 
 @pytest.fixture
 def lanes(session, qtbot):
-    lanes = Lanes(session)
+    lanes = scene(session.viewer).lanes = Lanes(session)
     lanes.join("a dock")
     yield lanes
     lanes.leave("a dock")
@@ -87,6 +87,28 @@ def test_escape_stops_a_click_that_would_be_kept_at_once(session, lanes, hand, m
     session.click(*HERE, wait=False)
     wait_for(qtbot, lambda: session.labels is not None)
     assert set(np.unique(session.labels.data)) == {0, 1}
+
+
+def test_escape_stops_following_and_then_drops_prompts_again(viewer, make_session, model, qtbot):
+    viewer.add_image(np.zeros((3, 200, 240), np.uint8))
+    session = make_session(viewer)
+    lanes = scene(viewer).lanes = Lanes(session)
+    lanes.join("a dock")
+    session.click(*HERE, plane=(1,))
+    session.commit()
+    n_begun = model.n_begun
+    with model.held_up():
+        session.propagate(1, plane=(1,), wait=False)
+        wait_for(qtbot, lambda: model.n_begun > n_begun)
+        session.click(*HERE, plane=(0,), wait=False)  # waits for its turn
+        scene(viewer).hand.drop()
+        assert session.draft.is_waiting
+        assert not session.is_held_up
+    wait_for(qtbot, lambda: session.mask is not None)
+    assert [record.plane for record in session.objects] == [(1,)]
+    scene(viewer).hand.drop()
+    assert session.draft.is_empty
+    lanes.leave("a dock")
 
 
 def test_an_image_removed_stops_it_and_the_next_does_not_wait(

@@ -25,7 +25,7 @@ WORKING = "Working …"
 
 STOP_TIP = "Stop. The object stays as it was before your last prompt. Escape does it too."
 STOP_WORK_TIP = "Stop this; nothing changes."
-STOP_PART_TIP = "Stop; what has been found so far is kept, as one step."
+STOP_PART_TIP = "Stop; what has been found so far is kept, as one step. Escape does it too."
 STOP_AHEAD_TIP = (
     "Encode nothing any more before you click there. 'Encode ahead' under Advanced begins again."
 )

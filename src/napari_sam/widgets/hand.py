@@ -86,14 +86,14 @@ class Hand:
         self.hold_space(False)
 
     def drop(self) -> None:
-        """Drop what is being drawn; or what the model is asked; or the prompts of the object."""
+        """Drop what is drawn; or what the model is asked; stop following; or drop the prompts."""
         if self.drag is not None:
             self.drag = None
             self._scene.end_stroke()
             self.session.leave()
         elif self.session.draft.is_waiting:
             self.session.cancel()
-        else:
+        elif self._scene.lanes is None or not self._scene.lanes.stop_part():
             self.session.clear()
 
     def delete(self, *, everywhere: bool = True) -> None:

@@ -102,6 +102,14 @@ class Lanes(QObject):
             self._for_hover.abandon()
         self._on_idle()
 
+    def stop_part(self) -> bool:
+        """Stop what keeps what it has done until then; return whether any such was going on."""
+        work = self._for_chores.current
+        if not (isinstance(work, Chore) and work.keeps_part):
+            return False
+        self.cancel(work)
+        return True
+
     def stop(self) -> None:
         """Forget all work, for good."""
         for lane in self._all:
