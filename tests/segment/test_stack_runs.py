@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -138,6 +139,38 @@ def test_an_unfinished_run_of_something_else(pixels: NDArray[np.uint8], out: Pat
         segment_stack(blobs.embed(pixels), out, settings=find_settings(overlap=0.6))
     with pytest.raises(ValueError, match="What differs: the pixels of the image"):
         segment_stack(blobs.embed(255 - pixels), out)
+
+
+def without_layout(content: bytes) -> bytes:
+    entries = json.loads(content)
+    del entries["layout"]
+    return json.dumps(entries).encode()
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (without_layout, "begun by another version of napari-sam, which kept what it found in"),
+        (lambda content: content[:99], "does not tell what it was begun from, for its run.json"),
+        (lambda content: b"", "does not tell what it was begun from, for its run.json"),
+    ],
+)
+def test_an_unfinished_run_that_cannot_go_on_says_so_at_once(
+    pixels: NDArray[np.uint8], out: Path, damage: Callable[[bytes], bytes], sentence: str
+) -> None:
+    """What it found might be of something else, and is left until it is replaced."""
+    embeddings = blobs.embed(pixels)
+    next(iter_segment_stack(embeddings, out))
+    folder = out.with_name("labels.zarr.work")
+    (folder / "run.json").write_bytes(damage((folder / "run.json").read_bytes()))
+    (found,) = folder.glob("find/*/*.safetensors")
+    found.write_bytes(b"of something else")
+    for _ in range(2):
+        with pytest.raises(OtherRunError, match=sentence):
+            segment_stack(embeddings, out)
+    assert found.exists()
+    labels = segment_stack(embeddings, out, existing="replace")
+    assert blobs.is_same(labels.data[:], blobs.whole(pixels))
 
 
 def test_labels_to_keep_that_change_are_another_run(

@@ -18,15 +18,11 @@ from napari_sam.image.image import Image
 from napari_sam.labels.ome_zarr import RUN, list_in_parent, open_labels
 from napari_sam.labels.pyramid import LabelsPyramid
 from napari_sam.segment.record import array_paths, differences, image_path
-from napari_sam.segment.run_folder import RunFolder
+from napari_sam.segment.run_folder import LAYOUT, RunFolder
 
 Existing = Literal["resume", "replace", "refuse"]
 """What to do with an output that is there: go on with it if it is unfinished, and leave it if it is
 complete, unless it was made from something else; make it anew; or refuse."""
-
-
-RECORD = "run.json"
-"""In the working folder: what the run is made from."""
 
 
 class OtherRunError(ValueError):
@@ -76,17 +72,17 @@ def begin(folder: RunFolder, record: Mapping[str, Any], existing: Existing) -> d
     Raises
     ------
     OtherRunError
-        If it is that of a run with other parameters; says what differs.
+        If it is that of a run with other parameters or of another layout, or says of none.
     """
     found = read_begun(folder, record, existing)
-    if found is None and _read_json(folder.path / RECORD):
+    if found is None and folder.is_begun:
         shutil.rmtree(folder.path)
     kept = dict(record if found is None else found)
     others = kept.get("continued_with", [])
     if record["made_with"] not in [kept["made_with"], *others]:
         kept["continued_with"] = [*others, record["made_with"]]
     if kept != found:
-        folder.write(folder.path / RECORD, json.dumps(kept, indent=1).encode())
+        folder.write(folder.record, json.dumps(kept | {"layout": LAYOUT}, indent=1).encode())
     return kept
 
 
@@ -100,13 +96,32 @@ def read_begun(
     OtherRunError
         As `begin`.
     """
-    found = _read_json(folder.path / RECORD)
-    if found is None or not (parts := differences(found, record)):
-        return found
-    if existing != "replace":
-        raise OtherRunError(
-            f"The unfinished run in {folder.path} was begun from something else. What differs: "
-            f"{'; '.join(parts)}. Repeat it as it was, replace it, or choose another output."
+    if not folder.is_begun:
+        return None
+    found = _read_json(folder.record)
+    if other := _why_other(found, record):
+        if existing != "replace":
+            raise OtherRunError(f"The unfinished run in {folder.path} {other}")
+        return None
+    return found
+
+
+def _why_other(found: dict[str, Any] | None, record: Mapping[str, Any]) -> str | None:
+    """Say why an unfinished run is not gone on with, and what to do; None if it is."""
+    if found is None:
+        return (
+            "does not tell what it was begun from, for its run.json is damaged. Replace it, or "
+            "choose another output."
+        )
+    if found.pop("layout", None) != LAYOUT:
+        return (
+            "was begun by another version of napari-sam, which kept what it found in another "
+            "layout. Replace it, or choose another output."
+        )
+    if parts := differences(found, record):
+        return (
+            f"was begun from something else. What differs: {'; '.join(parts)}. Repeat it as it "
+            f"was, replace it, or choose another output."
         )
     return None
 

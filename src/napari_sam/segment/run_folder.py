@@ -19,6 +19,9 @@ from napari_sam.embedding.disk_errors import explained
 ENDING = ".work"
 """What the name of a working folder has behind that of the output."""
 
+LAYOUT = 1
+"""Of the files of tasks, one more whenever it changes: a run is not continued in another one."""
+
 Part = tuple[int, ...]
 """What a task is about: a plane's indices, with a tile's row and column behind them for example."""
 
@@ -47,6 +50,16 @@ class RunFolder:
     def labels(self) -> Path:
         """Where the output lies before it is complete."""
         return self.path / "output" / self.path.name.removesuffix(ENDING)
+
+    @property
+    def record(self) -> Path:
+        """Where it says what the run is made from."""
+        return self.path / "run.json"
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a run has left something here."""
+        return self.record.exists() or (self.path / "find").exists()
 
     def has(self, stage: str, part: Part) -> bool:
         """Whether a task is done."""
