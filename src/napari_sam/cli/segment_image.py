@@ -136,7 +136,7 @@ def segment_image(
         client=client,
     )
     if request.folder:
-        _make_folder(request.folder)
+        make_folder(request.folder)
     with _collected_warnings() as told, closing(steps):
         if note := embeddings.image.note:
             warnings.warn(f"{image}: {note}.", stacklevel=1)
@@ -242,7 +242,14 @@ def _write_options(out: Path, options: Mapping[str, Any]) -> None:
             group.attrs[ATTRIBUTE] = dict(options)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder for the files of several images, in one that is there.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
     if not folder.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {folder.absolute().parent}; make it first.")
     with explained(folder, "made", "folder"):

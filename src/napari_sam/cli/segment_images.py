@@ -21,6 +21,7 @@ from napari_sam.cli.segment_image import (
     LINK_OPTIONS,
     Request,
     foretell_image,
+    make_folder,
     open_kept,
     segment_image,
 )
@@ -213,6 +214,9 @@ def _each(
 ) -> list[Summary]:
     """Do one image after the other, and tell about each; one that fails stops no other."""
     results = []
+    if options["store"] and len(images) > 1 and not options["dry_run"]:
+        with told_as_mistakes():
+            make_folder(Path(options["store"]))
     with connected(options["scheduler"]) as client:
         n_workers = sum(client.nthreads().values()) if client else 1
         for image, out in zip(images, outputs, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +24,37 @@ def has_store(path: Path) -> bool:
 
 
 def check_place(path: Path) -> None:
-    """Refuse a new store in a folder that is not there.
+    """Refuse a new store in a folder that is not there, or in a store.
 
     Raises
     ------
     FileNotFoundError
-        If it does not exist.
+        If the folder does not exist.
+    FileExistsError
+        See `check_outside_stores`.
     """
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(
             f"There is no folder {path.absolute().parent} to make the store {path.name} in: check "
             f"the path, or make the folder."
         )
+    check_outside_stores(path)
+
+
+def check_outside_stores(path: Path) -> None:
+    """Refuse a new store in another one, which is of one image.
+
+    Raises
+    ------
+    FileExistsError
+        If it would lie there.
+    """
+    for folder in path.absolute().parents:
+        if _is_store(folder):
+            raise FileExistsError(
+                f"The store {path.name} would lie in {folder}, which is the store of one image: "
+                f"choose another folder."
+            )
 
 
 def create_store(path: Path, key: StoreKey, dtype: StoredType) -> None:
@@ -85,6 +105,12 @@ def read_store(path: Path) -> tuple[StoreKey, StoredType]:
         return StoreKey.from_dict(entries["key"]), entries["dtype"]
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(_damaged(path, error)) from error
+
+
+def _is_store(folder: Path) -> bool:
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        return ATTRIBUTE in json.loads((folder / "zarr.json").read_bytes())["attributes"]
+    return False
 
 
 def _damaged(path: Path, error: Exception) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from napari_sam.embedding.forecast import say_duration, say_size, stored_bytes
 from napari_sam.embedding.key import StoreKey
 from napari_sam.embedding.store import EmbeddingStore
-from napari_sam.embedding.store_metadata import has_store
+from napari_sam.embedding.store_metadata import check_outside_stores, has_store
 from napari_sam.image.window import Window
 from napari_sam.masks.mask_table import MaskTable
 from napari_sam.masks.paint import paint
@@ -129,6 +129,7 @@ def _stored(run: Run, parts: list[Part], path: Path, window: Window) -> tuple[in
     embeddings, step = run.embeddings, run.grid.step
     features = embeddings.features(window)
     if not has_store(path):
+        check_outside_stores(path)
         return 0, stored_bytes(features, "float16")
     store = EmbeddingStore(path, StoreKey.of(embeddings.image, embeddings.model, embeddings.halo))
     present = dict(zip(run.planes, store.present(run.planes, step), strict=True))

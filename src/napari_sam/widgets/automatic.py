@@ -36,7 +36,7 @@ class AutomaticWidget(Tab):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
+        super().__init__(viewer)
         self._scene = scene(viewer)
         self._session = self._scene.session
         self._ahead = ahead(viewer)

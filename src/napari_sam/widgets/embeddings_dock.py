@@ -67,7 +67,7 @@ class EmbeddingsWidget(Tab):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
+        super().__init__(viewer)
         self._scene = scene(viewer)
         self._session = self._scene.session
         self._ahead = ahead(viewer)

@@ -67,7 +67,7 @@ class ModelsWidget(Tab):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
+        super().__init__(viewer)
         self._session = session(viewer)
         self._lane = Lane()
         self._links = Links()

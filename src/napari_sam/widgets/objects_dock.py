@@ -88,7 +88,7 @@ class ObjectsWidget(Tab):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
+        super().__init__(viewer)
         self._scene = scene(viewer)
         self._session, self._review = self._scene.session, self._scene.review
         self._lanes = self._for_counting, self._for_writing = Lane(), Lane()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF, QRegion
-from qtpy.QtOpenGLWidgets import QOpenGLWidget
-from qtpy.QtWidgets import QMainWindow, QWidget
+from qtpy.QtWidgets import QWidget
 
+from napari_sam.widgets.canvas import canvas_of
 from napari_sam.widgets.hover_outline import HoverOutline
 from napari_sam.widgets.preview import COLORS, HOVER_EDGE, NEGATIVE_EDGE
 
@@ -78,9 +78,6 @@ class OutlineOverlay(QWidget):
 
 def lay_over_canvas(dock: QWidget, outline: HoverOutline) -> None:
     """Show an outline on the canvas of the window that a dock belongs to, floating or not."""
-    window = dock.window()
-    while not isinstance(window, QMainWindow) and window.parentWidget() is not None:
-        window = window.parentWidget().window()
-    canvas = window.findChild(QOpenGLWidget)
+    canvas = canvas_of(dock)
     if canvas is not None and canvas.findChild(OutlineOverlay) is None:
         OutlineOverlay(canvas, outline)

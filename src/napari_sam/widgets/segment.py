@@ -61,7 +61,7 @@ class SegmentWidget(Tab):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
+        super().__init__(viewer)
         self._scene = scene(viewer)
         self._session = self._scene.session
         self._mouse = self._scene.mouse = self._scene.mouse or Mouse(self._scene)

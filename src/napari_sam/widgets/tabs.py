@@ -5,11 +5,18 @@ from __future__ import annotations
 import atexit
 import weakref
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QTimer, Signal
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout, QWidget
 
+from napari_sam.widgets.canvas import delete_in_own_context
+from napari_sam.widgets.layers import unwrap
 from napari_sam.widgets.scrolled import Scrolled
+
+if TYPE_CHECKING:
+    import napari
 
 SUFFIX = " (napari-sam)"
 """What napari puts behind the names of this plugin's docks."""
@@ -17,6 +24,11 @@ SUFFIX = " (napari-sam)"
 
 class Tab(QWidget):
     """The content of a dock that becomes a tab on top of those of its like, when it is placed.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Given by napari.
 
     Attributes
     ----------
@@ -26,8 +38,9 @@ class Tab(QWidget):
 
     closed = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
+        self._layers = weakref.ref(unwrap(viewer).layers)
         self._is_placed = False
         self._ends: list[Callable[[], object]] = []
         _ALL.add(self)
@@ -40,6 +53,12 @@ class Tab(QWidget):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(Scrolled(content))
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Have layers leave the canvas without a crash, from now on."""
+        super().showEvent(event)
+        if (layers := self._layers()) is not None:
+            delete_in_own_context(self, layers)
 
     def changeEvent(self, event: QEvent | None) -> None:
         """Hear of a dock, or that it has been closed, which napari tells in no other way."""
