@@ -26,7 +26,7 @@ def at_once(logits: torch.Tensor, shape_yx: tuple[int, int]) -> torch.Tensor:
         Interpolation(axis_matrix(LOW, WINDOW, *sides))
         for sides in zip(resized, shape_yx, strict=True)
     )
-    return full_size_masks(logits, rows, columns)
+    return torch.from_numpy(full_size_masks(logits.numpy(), rows, columns))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 from pytest import MonkeyPatch
+from scipy.sparse import csr_array
 
 from napari_sam.model import WholeImage, load_model, whole_image
 from napari_sam.model.hq_mask_decoder import HQMaskDecoder
@@ -338,9 +339,9 @@ def map_pixel_corners_instead_of_centers(patch: MonkeyPatch) -> None:
 
 
 def resize_masks_once(patch: MonkeyPatch) -> None:
-    def direct(low_res_size: int, image_size: int, resized: int, length: int) -> torch.Tensor:
+    def direct(low_res_size: int, image_size: int, resized: int, length: int) -> csr_array:
         samples = torch.eye(low_res_size)[None, :, : resized * low_res_size // image_size]
-        return F.interpolate(samples, length, mode="linear")[0].T
+        return csr_array(F.interpolate(samples, length, mode="linear")[0].T.numpy())
 
     patch.setattr(whole_image, "axis_matrix", direct)
 

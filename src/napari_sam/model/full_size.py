@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-BAND_PIXELS = 64
-"""Rows computed at a time: they read few rows of logits, and their values stay in the cache."""
+BAND = 2**16
+"""Pixels computed at a time: their values stay in the cache."""
 
 
-def axis_matrix(low_res_size: int, image_size: int, resized: int, length: int) -> torch.Tensor:
+def axis_matrix(low_res_size: int, image_size: int, resized: int, length: int) -> csr_array:
     """Return the two official steps of interpolation along one axis as a matrix.
 
     Parameters
@@ -29,12 +32,12 @@ def axis_matrix(low_res_size: int, image_size: int, resized: int, length: int) -
 
     Returns
     -------
-    (length, low_res_size) float32 tensor
-        Weights of the samples in each pixel; only a few neighbors are not 0.
+    (length, low_res_size) float32 sparse array
+        Weights of the samples in each pixel, a few neighbors.
     """
     each_sample_alone = torch.eye(low_res_size)[None]
     window = F.interpolate(each_sample_alone, image_size, mode="linear")[..., :resized]
-    return F.interpolate(window, length, mode="linear")[0].T.contiguous()
+    return csr_array(F.interpolate(window, length, mode="linear")[0].T.numpy())
 
 
 class Interpolation:
@@ -42,43 +45,35 @@ class Interpolation:
 
     Parameters
     ----------
-    matrix : (length, low_res_size) float32 tensor
+    matrix : (length, low_res_size) float32 sparse array
         Of `axis_matrix`.
 
     Attributes
     ----------
-    matrix : (length, low_res_size) float32 tensor
+    matrix : (length, low_res_size) float32 sparse array
         The same.
-    first, last : (length,) int64 tensors
+    first, last : (length,) int arrays
         Between which samples the weights of a pixel are not 0. Neither ever decreases.
     """
 
-    def __init__(self, matrix: torch.Tensor) -> None:
+    def __init__(self, matrix: csr_array) -> None:
         self.matrix = matrix
-        is_read = (matrix > 0).byte()
-        self.first = is_read.argmax(dim=1)
-        self.last = matrix.shape[1] - 1 - is_read.flip(1).argmax(dim=1)
+        self.first = matrix.indices[matrix.indptr[:-1]]
+        self.last = matrix.indices[matrix.indptr[1:] - 1]
 
-    def readers(self, samples: torch.Tensor) -> slice:
+    def readers(self, samples: NDArray[np.bool_]) -> slice:
         """Return the pixels that can read one of the samples, given as (low_res_size,) flags."""
-        indices = samples.nonzero().flatten().tolist()
-        if not indices:
+        indices = np.flatnonzero(samples)
+        if len(indices) == 0:
             return slice(0, 0)
-        start = torch.count_nonzero(self.last < indices[0])
-        stop = torch.count_nonzero(self.first <= indices[-1])
+        start = np.searchsorted(self.last, indices[0])
+        stop = np.searchsorted(self.first, indices[-1], side="right")
         return slice(int(start), int(stop))
 
-    def bands(self, pixels: slice) -> Iterator[tuple[slice, slice]]:
-        """Yield some pixels at a time, and the samples that they read."""
-        for start in range(pixels.start, pixels.stop, BAND_PIXELS):
-            stop = min(start + BAND_PIXELS, pixels.stop)
-            yield slice(start, stop), slice(int(self.first[start]), int(self.last[stop - 1]) + 1)
 
-
-@torch.inference_mode()
 def full_size_masks(
-    logits: torch.Tensor, rows: Interpolation, columns: Interpolation
-) -> torch.Tensor:
+    logits: NDArray[np.float32], rows: Interpolation, columns: Interpolation
+) -> NDArray[np.bool_]:
     """Return where the interpolated logits exceed 0.
 
     Differs from the official interpolation by rounding only: in pixels where the value is 0 but for
@@ -86,32 +81,31 @@ def full_size_masks(
 
     Parameters
     ----------
-    logits : torch.Tensor
-        (M, L, L) float32, on the CPU.
+    logits : (M, L, L) float32 array
+        Of M masks.
     rows, columns : Interpolation
         To the height H and the width W of the image.
 
     Returns
     -------
-    torch.Tensor
-        (M, H, W) bool.
+    (M, H, W) bool array
     """
-    masks = torch.zeros(len(logits), len(rows.matrix), len(columns.matrix), dtype=torch.bool)
+    masks = np.zeros((len(logits), rows.matrix.shape[0], columns.matrix.shape[0]), bool)
     for low, mask in zip(logits, masks, strict=True):
         for y, x, values in iter_bands(low, rows, columns):
-            torch.gt(values, 0, out=mask[y, x])
+            np.greater(values, 0, out=mask[y, x])
     return masks
 
 
 def iter_bands(
-    logits: torch.Tensor, rows: Interpolation, columns: Interpolation, threshold: float = 0
-) -> Iterator[tuple[slice, slice, torch.Tensor]]:
+    logits: NDArray[np.float32], rows: Interpolation, columns: Interpolation, threshold: float = 0
+) -> Iterator[tuple[slice, slice, NDArray[np.float32]]]:
     """Yield the interpolated logits of one mask, some rows at a time, where any can pass.
 
     Parameters
     ----------
-    logits : torch.Tensor
-        (L, L) float32, on the CPU.
+    logits : (L, L) float32 array
+        Of one mask.
     rows, columns : Interpolation
         As of `full_size_masks`.
     threshold : float
@@ -121,11 +115,15 @@ def iter_bands(
     ------
     y, x : slice
         Pixels; the columns are always the same.
-    values : torch.Tensor
+    values : (h, w) float32 array
         Their logits.
     """
-    passes = logits > threshold
-    y, x = rows.readers(passes.any(dim=1)), columns.readers(passes.any(dim=0))
-    narrow = logits @ columns.matrix[x].T  # (L, width of the object)
-    for pixels, samples in rows.bands(y):
-        yield pixels, x, rows.matrix[pixels, samples] @ narrow[samples]
+    y, x = (
+        rows.readers(logits.max(axis=1) > threshold),
+        columns.readers(logits.max(axis=0) > threshold),
+    )
+    narrow = np.ascontiguousarray((columns.matrix[x] @ logits.T).T)  # (L, width of the object)
+    n_rows = max(1, BAND // max(1, x.stop - x.start))
+    for start in range(y.start, y.stop, n_rows):
+        pixels = slice(start, min(start + n_rows, y.stop))
+        yield pixels, x, rows.matrix[pixels] @ narrow

@@ -106,9 +106,9 @@ class WholeImage:
             mask=None if low_res_mask is None else low_res_mask[:, None],
             multimask=multimask,
         )
-        low_res_logits = logits[0].float().cpu()
+        low_res_logits = logits[0].float().cpu().numpy()
         masks = full_size_masks(low_res_logits, self.rows, self.columns)
-        return masks.numpy(), predicted_iou[0].cpu().numpy(), low_res_logits.numpy()
+        return masks, predicted_iou[0].cpu().numpy(), low_res_logits
 
     def in_window(self, places_yx: torch.Tensor | None) -> torch.Tensor | None:
         """Turn (row, column) pairs, pixels of the image, into the window's (x, y) pairs."""

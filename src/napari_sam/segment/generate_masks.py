@@ -142,22 +142,23 @@ def _iter_masks(
         answers = decoder(
             xy[start : start + batch], min_iou, best_only=seen.model.masks_per_point == 1
         )
-        columns = (answers.logits.float().cpu(), answers.predicted_iou.tolist(), answers.indices)
+        logits = answers.logits.float().cpu().numpy()
+        columns = (logits, answers.predicted_iou.tolist(), answers.indices)
         for low, iou, index in zip(*columns, strict=True):
             mask = _full_size_mask(low, seen, settings.stability_score_offset)
             if mask.area and (limit <= 0 or mask.stability_score >= limit):
                 yield replace(mask, predicted_iou=iou), points[start + int(index)]
 
 
-def _full_size_mask(logits: torch.Tensor, seen: WholeImage, offset: float) -> Mask:
+def _full_size_mask(logits: NDArray[np.float32], seen: WholeImage, offset: float) -> Mask:
     """Enlarge (L, L) logits to the image, and count on the way how stable the mask is."""
     bands: list[NDArray[np.bool_]] = []
     n_inner, n_outer, y0, x0 = 0, 0, 0, 0
     for y, x, values in iter_bands(logits, seen.rows, seen.columns, -offset):
         y0, x0 = (y0, x0) if bands else (y.start, x.start)
-        bands.append((values > 0).numpy())
-        n_inner += int(torch.count_nonzero(values > offset))
-        n_outer += int(torch.count_nonzero(values > -offset))
+        bands.append(values > 0)
+        n_inner += int(np.count_nonzero(values > offset))
+        n_outer += int(np.count_nonzero(values > -offset))
     array = np.concatenate(bands) if bands else np.zeros((0, 0), bool)
     stability = np.float32(n_inner) / np.float32(n_outer) if n_outer else np.nan
     return Mask.from_array(array, y0, x0, stability_score=float(stability))
