@@ -268,6 +268,22 @@ def test_a_number_that_has_been_painted_is_not_given_back(session):
     check(session)
 
 
+def test_of_an_object_painted_over_comes_back_what_is_left(session):
+    layer, (record,) = session.labels, session.objects
+    layer.brush_size = 9
+    session.delete(1)
+    layer.paint((100, 120), 5)
+    session.undo()
+    assert 0 < session.objects.get(1, ()).area < record.area
+    check(session)
+    session.redo()
+    assert session.objects.get(1, ()) is None
+    layer.fill((0, 0), 5)
+    session.undo()
+    assert session.objects.get(1, ()) is None
+    check(session)
+
+
 def test_what_was_painted_before_the_undo_was_meant(session):
     layer = session.labels
     layer.brush_size = 9

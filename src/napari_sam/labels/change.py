@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from napari_sam.labels.array import LabelsArray
 from napari_sam.labels.edit import Edit
 from napari_sam.labels.objects import ObjectRecord, ObjectTable
 from napari_sam.labels.packed_edits import PackedEdits
+from napari_sam.labels.recount import edited_parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +64,32 @@ class Change:
         return PackedChange(replace(self, edits=()), edits)
 
     def possible(self, table: ObjectTable, labels: LabelsArray) -> Change:
-        """Return what can be done of it with labels as they are now, naming all that goes."""
+        """Return what can be done of it with labels as they are now, naming all that goes.
+
+        Objects that something else has been painted over come back as what is left of them.
+        """
         keys = dict.fromkeys(record.key for record in (*self.drop, *self.put))
         gone = (table.get(*key) for key in keys)
         edits = tuple(edit.possible(labels) for edit in self.edits)
-        return Change(tuple(record for record in gone if record is not None), self.put, edits)
+        put = _left(self.put, self.edits, edits)
+        return Change(tuple(record for record in gone if record is not None), put, edits)
+
+
+def _left(
+    records: tuple[ObjectRecord, ...], planned: Sequence[Edit], possible: Sequence[Edit]
+) -> tuple[ObjectRecord, ...]:
+    """Return records of what edits make of objects, where less is possible than was planned.
+
+    Pixels that hold already what they would get are no less.
+    """
+    undone = []
+    for plan, edit in zip(planned, possible, strict=True):
+        if edit.n_changed < plan.n_changed:
+            is_other = plan.changed & ~edit.changed & (edit.before != edit.filled())
+            undone.append(Edit(plan.region, is_other, np.zeros_like(plan.before), plan.after))
+    if not undone:
+        return records
+    parts = edited_parts(undone)
+    lost = {(int(part["label"]), tuple(part["plane"].tolist())): part["area"] for part in parts}
+    left = (replace(each, area=each.area - int(lost.get(each.key, 0))) for each in records)
+    return tuple(record for record in left if record.area > 0)
