@@ -43,7 +43,6 @@ class Hand(RuleBasedStateMachine):
         self.session.model = self.model
         self.session.image = self.viewer.layers["stack"]
         self.asked = []
-        self.painted = []  # layers, since the last command
 
     @property
     def planes(self):
@@ -69,7 +68,6 @@ class Hand(RuleBasedStateMachine):
         return found
 
     def do(self, command, *args, **options):
-        self.painted.clear()
         with self.session.telling():
             getattr(self.session, command)(*args, **options)
 
@@ -161,7 +159,6 @@ class Hand(RuleBasedStateMachine):
     @precondition(lambda self: len(self.labels) > 1)
     @rule(data=st.data())
     def remove_labels(self, data):
-        self.painted.clear()
         self.viewer.layers.remove(data.draw(st.sampled_from(self.labels)))
 
     # Labels
@@ -203,14 +200,12 @@ class Hand(RuleBasedStateMachine):
         layer = data.draw(st.sampled_from(self.labels))
         layer.brush_size = size
         layer.paint(self.position(layer, y, x), label)
-        self.painted.append(layer)
 
     @precondition(lambda self: self.labels)
     @rule(data=st.data(), y=rows, x=columns, label=st.integers(0, 5))
     def fill(self, data, y, x, label):
         layer = data.draw(st.sampled_from(self.labels))
         layer.fill(self.position(layer, y, x), label)
-        self.painted.append(layer)
 
     # Back and forth
 
@@ -222,10 +217,10 @@ class Hand(RuleBasedStateMachine):
     def redo(self):
         self.do("redo", wait=False)
 
-    @precondition(lambda self: self.painted)
-    @rule()
-    def take_back_a_stroke(self):
-        self.painted.pop().undo()
+    @precondition(lambda self: self.labels)
+    @rule(data=st.data(), way=st.sampled_from(["undo", "redo"]))
+    def move_in_the_history_of_napari(self, data, way):
+        getattr(data.draw(st.sampled_from(self.labels)), way)()
 
     # The model, and the dock
 
@@ -249,7 +244,6 @@ class Hand(RuleBasedStateMachine):
     @precondition(lambda self: self.asked)
     @rule(data=st.data())
     def answer(self, data):
-        self.painted.clear()
         work = self.asked.pop(data.draw(st.integers(0, len(self.asked) - 1)))
         if isinstance(work, Request):
             self.session.accept(work, work.answer())
@@ -260,7 +254,6 @@ class Hand(RuleBasedStateMachine):
     @precondition(lambda self: self.asked)
     @rule()
     def answer_all(self):
-        self.painted.clear()
         while self.asked:
             work = self.asked.pop()
             if isinstance(work, Request):
