@@ -29,8 +29,9 @@ from napari_sam.model.sam import (
     build_mobile_sam,
     build_sam,
 )
-from napari_sam.segment.generate_masks import generate_masks, official_masks
+from napari_sam.segment.generate_masks import generate_masks, iter_official_masks, official_masks
 from napari_sam.segment.generator_settings import GeneratorSettings
+from napari_sam.segment.returned import Returning
 
 from ..model import reference_standins
 from ..model.comparison import calibrate, load, spread
@@ -338,6 +339,33 @@ def test_few_masks_are_in_memory_at_a_time(similar: Pair, monkeypatch: pytest.Mo
     generate_masks(similar.model, picture(100, 100, 3), **LOOSE)
     assert sum(sizes) == 25
     assert max(sizes) <= 2
+
+
+def test_it_tells_how_many_points_it_has_asked_and_can_be_left(
+    similar: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In crops, too: 25 points of the image, and 4 in each of four crops."""
+    answer, asked = PointDecoder.answer, []
+
+    def watched(self: PointDecoder, points: torch.Tensor, *args: Any) -> Any:
+        asked.append(len(points))
+        return answer(self, points, *args)
+
+    monkeypatch.setattr(PointDecoder, "answer", watched)
+    settings = GeneratorSettings(
+        points_per_side=5, crop_n_layers=1, crop_n_points_downscale_factor=2, **LOOSER
+    )
+    pixels = picture(100, 100, 3)
+    told = Returning(iter_official_masks(similar.model, pixels, settings))
+    counts = list(told)
+    assert sum(counts) == sum(asked) == 25 + 4 * 4
+    assert counts == asked
+    assert len(told.value) == len(official_masks(similar.model, pixels, settings)) > 0
+    asked.clear()
+    left = iter_official_masks(similar.model, pixels, settings)
+    next(left)
+    left.close()
+    assert len(asked) == 1
 
 
 def test_masks_of_many_points_are_packed_one_by_one(

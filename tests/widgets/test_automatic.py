@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import shutil
 import threading
 import time
@@ -19,6 +20,7 @@ import napari_sam
 from napari_sam.model.interrupt import give_way
 from napari_sam.segment import exact, find
 from napari_sam.segment.output import read_record
+from napari_sam.widgets import automatic_find
 from napari_sam.widgets.ahead import ahead
 from napari_sam.widgets.automatic import AutomaticWidget
 from napari_sam.widgets.automatic_apply import AutomaticApply
@@ -173,9 +175,11 @@ def test_sams_own_generator_looks_at_planes_as_a_whole(window, open_dock, qtbot,
         while is_waiting.is_set():
             give_way()
             time.sleep(0.01)
+            yield 1
         return find_discs(embeddings, embeddings.window_at(75, 100, plane=plane), settings)
 
-    monkeypatch.setattr(exact, "exact_candidates", candidates)
+    monkeypatch.setattr(exact, "iter_exact_candidates", candidates)
+    monkeypatch.setattr(automatic_find, "POINTS_S", 0)
     monkeypatch.setattr(PixelModel, "accepted_iou", 0.6)
     monkeypatch.setattr(PixelModel, "accepted_stability", 0.8)
     _, widget = open_dock()
@@ -187,6 +191,10 @@ def test_sams_own_generator_looks_at_planes_as_a_whole(window, open_dock, qtbot,
     assert part._points.isVisible()
     is_waiting.set()
     press(widget, "Preview")
+    told = re.compile(r"\d+ of 1,024 points asked …")
+    qtbot.waitUntil(lambda: any(map(told.match, said(widget))), timeout=PATIENCE_MS)
+    bar = widget.findChild(QProgressBar)
+    assert bar.maximum() == 1024
     press(widget, "Cancel")
     assert not part.is_searching and part.found is None
     is_waiting.clear()

@@ -21,7 +21,7 @@ from napari_sam.segment import SegmentSettings, exact, find, read_record
 from napari_sam.segment.find import find_objects
 from napari_sam.segment.settings import FindSettings
 from napari_sam.widgets import automatic_find
-from napari_sam.widgets.automatic_find import Finding, Found, thinned
+from napari_sam.widgets.automatic_find import Finding, Found, Searching
 from napari_sam.widgets.automatic_forecast import Foretelling
 from napari_sam.widgets.automatic_how import How
 from napari_sam.widgets.automatic_preview import small_hint
@@ -29,6 +29,7 @@ from napari_sam.widgets.automatic_run import Applying, default_out, region_of
 from napari_sam.widgets.automatic_scope import Scope, scopes
 from napari_sam.widgets.layers import open_layer
 from napari_sam.widgets.predictor import Predictor, lazy_model
+from napari_sam.widgets.thinning import thinned
 
 from .bright_discs import PixelModel, draw_discs, find_discs, spread
 
@@ -170,6 +171,20 @@ def test_sams_own_generator_as_the_command_line_has_it(tmp_path):
     plain = SegmentSettings(settings).resolved(embeddings.model, embeddings.base_step, "")
     assert read_record(out)["settings"] == plain.to_dict()
     assert not list((tmp_path / "tiles").glob("step*"))
+
+
+def test_sams_own_generator_tells_how_many_points_it_has_asked(monkeypatch):
+    monkeypatch.setattr(automatic_find, "POINTS_S", 0)
+    image = open_image(data.coins()[:90, :120])
+    predictor = Predictor(image, lazy_model(load_model("nano", device="cpu")), "nano")
+    finding = Finding(predictor, (), (0, 0, 90, 120), 1.0, How("exact", points_per_side=6))
+    told = [news for news in finding.iter_answer() if not isinstance(news, str)]
+    *points, tile, found = told
+    asked = [searching.n_done for searching in points]
+    assert {(searching.n_wanted, searching.unit) for searching in points} == {(36, "points")}
+    assert len(asked) > 5 and asked == sorted(set(asked)) and asked[-1] == 36
+    assert tile == Searching(1, 1)
+    assert found.is_complete
 
 
 def test_planes_that_are_too_large_for_sams_own_generator(predictor, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,8 +11,9 @@ from napari_sam.embedding.embeddings import Embeddings
 from napari_sam.image.image import Image
 from napari_sam.image.window import Window
 from napari_sam.masks.mask_table import MaskTable
-from napari_sam.segment.generate_masks import official_masks
+from napari_sam.segment.generate_masks import iter_official_masks
 from napari_sam.segment.generator_settings import GeneratorSettings
+from napari_sam.segment.returned import returned
 from napari_sam.segment.settings import FindSettings
 
 MAX_PIXELS = 1 << 25
@@ -57,6 +60,16 @@ def exact_candidates(
     settings : FindSettings
         With all defaults filled in.
     """
+    return returned(iter_exact_candidates(embeddings, plane, settings))
+
+
+def iter_exact_candidates(
+    embeddings: Embeddings, plane: tuple[int, ...], settings: FindSettings
+) -> Generator[int, None, MaskTable]:
+    """Return what `exact_candidates` does, and yield how many points each batch has asked.
+
+    There are the square of ``settings.points_per_side``.
+    """
     generator = GeneratorSettings(
         points_per_side=settings.points_per_side,
         pred_iou_thresh=settings.pred_iou or 0,
@@ -64,7 +77,8 @@ def exact_candidates(
         stability_score_offset=settings.stability_offset,
         box_nms_thresh=1.0,
     )
-    return official_masks(embeddings.model, whole_plane(embeddings.image, plane), generator)
+    pixels = whole_plane(embeddings.image, plane)
+    return (yield from iter_official_masks(embeddings.model, pixels, generator))
 
 
 def whole_plane(image: Image, plane: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -10,9 +10,9 @@ too; masks may be wider than 32 767 pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -25,10 +25,15 @@ from napari_sam.masks.suppression import suppress
 from napari_sam.model.base import Model
 from napari_sam.model.full_size import iter_bands
 from napari_sam.model.interrupt import give_way
+from napari_sam.model.point_decoder import PointAnswers
 from napari_sam.model.whole_image import WholeImage, check_image
 from napari_sam.segment.crops import Box, Crop, is_cut, make_crops
 from napari_sam.segment.generator_settings import GeneratorSettings, OutputMode
+from napari_sam.segment.returned import returned
 from napari_sam.segment.small_regions import remove_small_regions
+
+Found: TypeAlias = tuple[Mask, NDArray[np.float64]]
+"""A mask, and the point (row, column) that found it."""
 
 
 def generate_masks(model: Model, image: ArrayLike, **settings: Any) -> list[dict[str, Any]]:
@@ -93,11 +98,22 @@ def official_masks(
     MaskTable
         Its column `tiles` holds the layer and the number of the crop.
     """
+    return returned(iter_official_masks(model, pixels, settings))
+
+
+def iter_official_masks(
+    model: Model, pixels: NDArray[np.uint8], settings: GeneratorSettings
+) -> Generator[int, None, MaskTable]:
+    """Return what `official_masks` does, and yield how many points each batch has asked.
+
+    It may be left after any of them.
+    """
     shape_yx = pixels.shape[0], pixels.shape[1]
     crops = make_crops(shape_yx, settings.crop_n_layers, settings.crop_overlap_ratio)
-    found = MaskTable.concatenate(
-        _masks_of_crop(model, pixels, crop, number, settings) for number, crop in enumerate(crops)
-    )
+    tables = []
+    for number, crop in enumerate(crops):
+        tables.append((yield from _iter_crop(model, pixels, crop, number, settings)))
+    found = MaskTable.concatenate(tables)
     if len(crops) > 1:
         crop_boxes = np.array([crop.box for crop in crops])[found.tiles[:, 1]]
         sides = crop_boxes[:, 2:] - crop_boxes[:, :2]
@@ -108,27 +124,30 @@ def official_masks(
     return found
 
 
-def _masks_of_crop(
+def _iter_crop(
     model: Model, image: NDArray[np.uint8], crop: Crop, number: int, settings: GeneratorSettings
-) -> MaskTable:
+) -> Generator[int, None, MaskTable]:
     """Return the masks of one crop without repetitions, best first, in pixels of the image.
 
     The column `tiles` holds the layer and the number of the crop.
     """
     y0, x0, y1, x1 = crop.box
     seen = WholeImage(model, image[y0:y1, x0:x1])
-    found = MaskTable.concatenate(
-        MaskTable.of([mask], points=[point], tile=(crop.layer, number))
-        for mask, point in _iter_masks(seen, settings, crop.layer)
-    )
+    tables: list[MaskTable] = []
+    for n_points, masks in _iter_batches(seen, settings, crop.layer):
+        tables += (
+            MaskTable.of([mask], points=[point], tile=(crop.layer, number)) for mask, point in masks
+        )
+        yield n_points
+    found = MaskTable.concatenate(tables)
     found = found.select(~is_cut(found.boxes, crop.box, (image.shape[0], image.shape[1])))
     return found.select(suppress(found, settings.box_nms_thresh)).shifted(y0, x0)
 
 
-def _iter_masks(
+def _iter_batches(
     seen: WholeImage, settings: GeneratorSettings, layer: int
-) -> Iterator[tuple[Mask, NDArray[np.float64]]]:
-    """Yield masks that pass the thresholds, each with the point (row, column) that found it."""
+) -> Iterator[tuple[int, Iterator[Found]]]:
+    """Yield for each batch of points how many they are, and the masks that pass the thresholds."""
     points = settings.grid(layer) * seen.shape_yx
     xy = seen.in_window(torch.from_numpy(points))
     assert xy is not None
@@ -136,18 +155,26 @@ def _iter_masks(
     batch = min(settings.points_per_batch, decoder.batch)
     accepted = settings.accepted_iou(seen.model)
     min_iou = accepted if accepted > 0 else -torch.inf
-    limit = np.float32(settings.accepted_stability(seen.model))
     for start in range(0, len(points), batch):
         give_way()
-        answers = decoder(
-            xy[start : start + batch], min_iou, best_only=seen.model.masks_per_point == 1
-        )
-        logits = answers.logits.float().cpu().numpy()
-        columns = (logits, answers.predicted_iou.tolist(), answers.indices)
-        for low, iou, index in zip(*columns, strict=True):
-            mask = _full_size_mask(low, seen, settings.stability_score_offset)
-            if mask.area and (limit <= 0 or mask.stability_score >= limit):
-                yield replace(mask, predicted_iou=iou), points[start + int(index)]
+        asked = slice(start, start + batch)
+        answers = decoder(xy[asked], min_iou, best_only=seen.model.masks_per_point == 1)
+        yield len(points[asked]), _iter_masks(seen, settings, points[asked], answers)
+
+
+def _iter_masks(
+    seen: WholeImage,
+    settings: GeneratorSettings,
+    points: NDArray[np.float64],
+    answers: PointAnswers,
+) -> Iterator[Found]:
+    limit = np.float32(settings.accepted_stability(seen.model))
+    logits = answers.logits.float().cpu().numpy()
+    columns = (logits, answers.predicted_iou.tolist(), answers.indices)
+    for low, iou, index in zip(*columns, strict=True):
+        mask = _full_size_mask(low, seen, settings.stability_score_offset)
+        if mask.area and (limit <= 0 or mask.stability_score >= limit):
+            yield replace(mask, predicted_iou=iou), points[int(index)]
 
 
 def _full_size_mask(logits: NDArray[np.float32], seen: WholeImage, offset: float) -> Mask:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.labels.write_table import new_rows
 from napari_sam.masks.knobs import Knobs, Thresholds
-from napari_sam.masks.mask import Mask
 from napari_sam.masks.mask_table import MaskTable
 from napari_sam.widgets.automatic_how import How
 from napari_sam.widgets.predictor import Predictor
 from napari_sam.widgets.recipe import call_text
+from napari_sam.widgets.thinning import longest_side, thinned
 
 if TYPE_CHECKING:
     from napari_sam.embedding import Embeddings, TileGrid
@@ -43,6 +44,9 @@ ENOUGH = 0.5
 
 TELL_S = 0.7
 """How often candidates are shown while more of them are being found, at most."""
+
+POINTS_S = 0.2
+"""How often it is told how many points have been asked, at most."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +139,11 @@ class Found:
 
 @dataclass(frozen=True)
 class Searching:
-    """How far a search is, in tiles."""
+    """How far a search is, in tiles or points."""
 
-    n_tiles: int
+    n_done: int
     n_wanted: int
+    unit: Literal["tiles", "points"] = "tiles"
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,8 +216,11 @@ class Finding:
             return
         search = _Search(self, embeddings)
         told = time.monotonic()
-        for n_tiles, _ in enumerate(search, 1):
-            yield Searching(n_tiles, search.n_wanted)
+        for searching in search:
+            yield searching
+            n_tiles = search.n_searched
+            if not n_tiles:
+                continue
             is_last = n_tiles == search.n_wanted or self._is_stopped.is_set()
             if is_last or time.monotonic() > told + TELL_S:
                 yield search.found()
@@ -246,7 +254,12 @@ class _Search:
         self._shares: list[float] = []
         self._n_px = 0.0
 
-    def __iter__(self) -> Iterator[None]:
+    @property
+    def n_searched(self) -> int:
+        """How many tiles are done."""
+        return len(self._tables)
+
+    def __iter__(self) -> Iterator[Searching]:
         embeddings, finding = self._embeddings, self._finding
         for row, column in self._tiles:
             window = self._grid.window(row, column, finding.plane)
@@ -258,12 +271,34 @@ class _Search:
             reach = np.array([-1, -1, 1, 1]) * SEAM_SAMPLES * self._grid.step
             core = self._grid.core(row, column)
             within = core if self.settings.exact else _shared(core, finding.screen)
-            table = tile_candidates(embeddings, self._grid, (row, column), self.settings, finding)
+            table = yield from self._iter_candidates((row, column))
             self._tables.append(table.select(_are_in(table, within + reach)))
             self._find_s.append(time.monotonic() - start)
             self._shares.append(_area(within) / _area(core))
             self._n_px += _area(within)
-            yield
+            yield Searching(self.n_searched, self.n_wanted)
+
+    def _iter_candidates(self, tile: tuple[int, int]) -> Generator[Searching, None, MaskTable]:
+        if not self.settings.exact:
+            return tile_candidates(self._embeddings, self._grid, tile, self.settings, self._finding)
+        return (yield from self._iter_plane())
+
+    def _iter_plane(self) -> Generator[Searching, None, MaskTable]:
+        """Return the candidates of the whole plane; yield how many points have been asked."""
+        from napari_sam.segment.exact import iter_exact_candidates
+        from napari_sam.segment.returned import Returning
+
+        settings = self.settings
+        iou = max(0.0, (settings.pred_iou or 0) - GRID_MARGIN)
+        stability = max(0.0, (settings.stability or 0) - GRID_MARGIN)
+        lower = replace(settings, pred_iou=iou, stability=stability)
+        asking = Returning(iter_exact_candidates(self._embeddings, self._finding.plane, lower))
+        told = time.monotonic()
+        for n_asked in itertools.accumulate(asking):
+            if time.monotonic() > told + POINTS_S:
+                yield Searching(n_asked, settings.points_per_side**2, "points")
+                told = time.monotonic()
+        return asking.value
 
     def found(self) -> Found:
         """Return what was found so far."""
@@ -271,7 +306,7 @@ class _Search:
         table = MaskTable.concatenate(self._tables)
         if finding.kept is not None and len(table):
             table = table.select(new_rows(finding.kept, table, plane=finding.plane))
-        thinning = max(1, int(1 / finding.pixel), -(-_longest(table) // SIDE_PX))
+        thinning = max(1, int(1 / finding.pixel), -(-longest_side(table) // SIDE_PX))
         measure, overlap = settings.suppression
         table = replace(table, accepted=np.array([settings.pred_iou or 0, settings.stability or 0]))
         knobs = Knobs(table, measure)
@@ -313,15 +348,9 @@ def tile_candidates(
     finding: Finding,
 ) -> MaskTable:
     """Return the candidates of one tile, none of them dropped for the sake of a threshold."""
-    from napari_sam.segment.exact import exact_candidates
     from napari_sam.segment.find import FINDERS
     from napari_sam.segment.grid import window_masks
 
-    if settings.exact:
-        iou = max(0.0, (settings.pred_iou or 0) - GRID_MARGIN)
-        stability = max(0.0, (settings.stability or 0) - GRID_MARGIN)
-        lower = replace(settings, pred_iou=iou, stability=stability)
-        return exact_candidates(embeddings, finding.plane, lower)
     window = grid.window(*tile, finding.plane)
     if settings.mode != "grid":
         all_of_them = replace(settings, overlap=1.0)
@@ -336,29 +365,6 @@ def tile_candidates(
         within=_shared(grid.core(*tile), finding.screen),
         tile=tile,
     )
-
-
-def thinned(table: MaskTable, thinning: int) -> MaskTable:
-    """Return masks drawn with every so many rows and columns; each keeps a pixel at least.
-
-    Areas stay those of the table, so that the same masks lie on top.
-    """
-    if thinning == 1:
-        return table
-    first = thinning // 2
-
-    def draw(row: int) -> Mask:
-        y0, x0, y1, x1 = table.boxes[row].tolist()
-        top, left, bottom, right = (-(-(edge - first) // thinning) for edge in (y0, x0, y1, x1))
-        if top == bottom or left == right:
-            y, x = y0 // thinning, x0 // thinning
-            return Mask((y, x, y + 1, x + 1), np.ones((1, 1), bool))
-        rows = slice(top * thinning + first - y0, None, thinning)
-        columns = slice(left * thinning + first - x0, None, thinning)
-        return Mask((top, left, bottom, right), table.array(row)[rows, columns])
-
-    small = MaskTable.of(map(draw, range(len(table))), points=table.points)
-    return replace(small, areas=table.areas)
 
 
 def _are_in(table: MaskTable, box: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -388,11 +394,3 @@ def _inner(screen: Box) -> Box:
     """Return edges as what lies just inside of them, in coordinates of pixel centers."""
     y0, x0, y1, x1 = screen
     return y0, x0, y1 - 1e-6, x1 - 1e-6
-
-
-def _longest(table: MaskTable) -> int:
-    """Return the longer side of the box around all masks."""
-    if not len(table):
-        return 0
-    sides = table.boxes[:, 2:].max(axis=0) - table.boxes[:, :2].min(axis=0)
-    return int(sides.max())

@@ -262,7 +262,9 @@ class AutomaticPreview(QWidget):
         if work is not self._finding:
             return
         if isinstance(news, Searching):
-            self.progressed.emit(news.n_tiles, news.n_wanted)
+            self.progressed.emit(news.n_done, news.n_wanted)
+            if news.unit == "points":
+                self.said.emit(f"{news.n_done:,} of {news.n_wanted:,} points asked …")
         elif isinstance(news, Found):
             self._show_found(news)
 
