@@ -392,6 +392,17 @@ def test_without_an_image_delete_says_that_there_is_none(dock, session):
     assert session.status.startswith("Open an image")
 
 
+def test_without_an_image_buttons_are_out_of_reach_and_say_why(dock, session):
+    buttons = [button(dock, name) for name in ("keep", "drop", "undo", "redo")]
+    assert all(each.isEnabled() for each in buttons)
+    image = session.image
+    session.image = None
+    assert not any(each.isEnabled() for each in buttons)
+    assert all("image" in each.toolTip() for each in buttons)
+    session.image = image
+    assert all(each.isEnabled() and "Key:" in each.toolTip() for each in buttons)
+
+
 def test_the_button_says_what_it_turns_to(dock):
     button = dock.findChild(TwoPages).button
     assert button.text() == "▸ Advanced"

@@ -35,6 +35,7 @@ class ActionButton(QPushButton):
         super().__init__()
         self._action, self._title = action, action.title
         self._titles = (action.title, other_title)
+        self._why_not = ""
         self.setObjectName(action.name)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.clicked.connect(partial(_run, action, hand))
@@ -44,6 +45,12 @@ class ActionButton(QPushButton):
     def set_title(self, title: str) -> None:
         """Show another title, before the same key."""
         self._title = title
+        self._show()
+
+    def refuse(self, why_not: str) -> None:
+        """Be out of reach, for a reason that the tooltip tells; without one, in reach again."""
+        self._why_not = why_not
+        self.setEnabled(not why_not)
         self._show()
 
     def sizeHint(self) -> QSize:
@@ -59,7 +66,7 @@ class ActionButton(QPushButton):
 
     def _show(self) -> None:
         self.setText(titled(self._title, self._action.key))
-        self.setToolTip(self._action.tooltip)
+        self.setToolTip(self._why_not or self._action.tooltip)
 
 
 def titled(title: str, key: str) -> str:

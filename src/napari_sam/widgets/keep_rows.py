@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 REPLACE, LEAVE = "Replace", "Leave it"
 """What Keep and Drop mean for an object that was opened again."""
 
+IMAGE_FIRST = "Without an image there is nothing to keep, drop or undo."
+
 
 class KeepRows(QWidget):
     """Which object this is, and what can be done with it."""
@@ -27,14 +29,15 @@ class KeepRows(QWidget):
         self._object = QLabel(objectName="object")
         self._keep = ActionButton(KEEP, hand, links, REPLACE)
         self._drop = ActionButton(DROP, hand, links, LEAVE)
-        self._delete, self._delete_here, undo, redo = (
+        self._delete, self._delete_here, self._undo, self._redo = (
             ActionButton(action, hand, links) for action in (DELETE, DELETE_HERE, UNDO, REDO)
         )
         self._follow = ActionButton(FOLLOW, hand, links)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(side_by_side(self._object, self._follow, spacing=4))
-        for row in ((self._keep, self._drop), (undo, redo), (self._delete, self._delete_here)):
+        rows = (self._keep, self._drop), (self._undo, self._redo)
+        for row in (*rows, (self._delete, self._delete_here)):
             column.addLayout(side_by_side(*row, spacing=4))
         links.add(self._session.layers_changed, self._show)
         links.add(self._session.draft_changed, self._show)
@@ -52,5 +55,7 @@ class KeepRows(QWidget):
         self._keep.set_title(KEEP.title if is_new else REPLACE)
         self._drop.set_title(DROP.title if is_new else LEAVE)
         self._follow.setVisible(session.has_planes)
+        for button in (self._keep, self._drop, self._undo, self._redo):
+            button.refuse("" if session.image is not None else IMAGE_FIRST)
         for button in (self._delete, self._delete_here):
             button.setEnabled(not is_new)
