@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from shutil import rmtree
 
 import numpy as np
 import pytest
@@ -111,6 +112,20 @@ def test_records_of_labels_that_were_not_opened_for_long_come_back(array):
     again.release()
     new_recovery("another image", SHAPE).discard()  # what is old goes, but this is in use again
     assert path.exists()
+
+
+@pytest.mark.parametrize(("gone", "is_kept"), [("", True), ("mine.zarr", False), ("disk", True)])
+def test_records_stay_as_long_as_the_labels_or_their_disk_is_away(tmp_path, gone, is_kept):
+    array = zarr.create_array(tmp_path / "disk" / "mine.zarr", shape=SHAPE, dtype="uint16")
+    found = open_on_disk([array])
+    found.objects.apply(commit(array, 1, plane=(0,)), array)
+    path = found.objects.journal.path
+    found.release()
+    os.utime(path, (0, 0))
+    if gone:
+        rmtree(next(tmp_path.rglob(gone)))
+    new_recovery("another image", SHAPE).discard()  # what is old goes
+    assert path.exists() == is_kept
 
 
 def test_a_damaged_journal_is_put_aside(array):

@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 from contextlib import suppress
 from datetime import datetime
+from itertools import filterfalse
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,13 @@ from napari_sam.labels.objects import ObjectTable
 from napari_sam.labels.store import ObjectStore
 
 MAX_DAYS = 30
-"""Journals that were not touched for longer are removed."""
+"""Journals of labels in memory, or of some that are gone, are removed if not touched for longer."""
 
 MAX_BYTES = 10**9
-"""Of journals larger than this in all, the oldest are removed."""
+"""Of such journals larger than this in all, the oldest are removed."""
+
+PLACE = "place"
+"""In the first line: where the labels lie, if they outlast the process."""
 
 
 class Recovery:
@@ -47,6 +51,8 @@ class Recovery:
         Held.
     shape : tuple of int
         Of the labels.
+    place : str, optional
+        Where they lie. Default: in memory.
 
     Attributes
     ----------
@@ -61,9 +67,12 @@ class Recovery:
         Of the last change; None if there was none.
     """
 
-    def __init__(self, path: Path, lock: FileLock, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, path: Path, lock: FileLock, shape: tuple[int, ...], place: str | None = None
+    ) -> None:
         self.path = path
         self.shape = shape
+        self.place = place
         self.over: str | None = None
         self.n_objects = self.highest = 0
         self.when: datetime | None = None
@@ -77,8 +86,9 @@ class Recovery:
         over : str, optional
             Name of the labels, if they are not empty.
         """
-        about = {"shape": list(self.shape)} | ({} if over is None else {OVER: over})
-        return ObjectStore(journal=ObjectJournal.begin(self.path, about=about))
+        about = {"shape": list(self.shape), OVER: over, PLACE: self.place}
+        said = {name: value for name, value in about.items() if value is not None}
+        return ObjectStore(journal=ObjectJournal.begin(self.path, about=said))
 
     def open(self, labels: LabelsArray) -> ObjectStore:
         """Return a store for labels that outlast the process; see `ObjectJournal.open`.
@@ -189,6 +199,8 @@ def hold_recovery(
 ) -> Recovery:
     """Return the one journal of labels that lie on a disk, but not in a folder of ours.
 
+    It stays as long as they do.
+
     Parameters
     ----------
     place : str
@@ -201,7 +213,7 @@ def hold_recovery(
     OSError
         As `new_recovery`; also if another process holds it.
     """
-    return _hold(_key(place, shape), shape, folder)
+    return _hold(_key(place, shape), shape, folder, place)
 
 
 def find_recovery(
@@ -236,7 +248,12 @@ def find_recovery(
     return None
 
 
-def _hold(name: str, shape: tuple[int, ...], folder: str | os.PathLike[str] | None) -> Recovery:
+def _hold(
+    name: str,
+    shape: tuple[int, ...],
+    folder: str | os.PathLike[str] | None,
+    place: str | None = None,
+) -> Recovery:
     folder = default_folder() if folder is None else Path(folder)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -245,7 +262,7 @@ def _hold(name: str, shape: tuple[int, ...], folder: str | os.PathLike[str] | No
         with suppress(OSError):  # there is none yet
             os.utime(path)  # in use again, so not old
         _remove_old(folder)
-    return Recovery(path, lock, tuple(shape))
+    return Recovery(path, lock, tuple(shape), place)
 
 
 def _key(image_identity: str, shape: tuple[int, ...]) -> str:
@@ -264,11 +281,14 @@ def _touched(path: Path) -> float:
 
 
 def _remove_old(folder: Path) -> None:
-    """Remove journals that are too old, or too many, unless a living process holds them."""
+    """Remove journals that are too old, or too many, unless somebody may want them.
+
+    That is a living process which holds them, or whoever opens the labels again that they are of.
+    """
     oldest = time.time() - MAX_DAYS * 24 * 3600
     n_bytes = 0
     journals = {path.with_suffix(".jsonl") for path in folder.iterdir()}
-    for path in sorted(journals, key=_touched, reverse=True):
+    for path in sorted(filterfalse(_has_labels, journals), key=_touched, reverse=True):
         with suppress(OSError):
             n_bytes += path.stat().st_size
         if _touched(path) >= oldest and n_bytes <= MAX_BYTES:
@@ -277,6 +297,14 @@ def _remove_old(folder: Path) -> None:
         with suppress(Timeout, OSError):
             lock.acquire(timeout=0)
             _remove(path, lock)
+
+
+def _has_labels(path: Path) -> bool:
+    """Whether a journal is of labels that are still there, or on a disk that is not."""
+    with suppress(OSError, ValueError):
+        place = read_about(path).get(PLACE)
+        return place is not None and (os.path.exists(place) or not Path(place).parent.exists())
+    return False
 
 
 def _remove(path: Path, lock: FileLock) -> None:
