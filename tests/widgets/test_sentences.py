@@ -41,3 +41,17 @@ def test_a_moment_of_too_little_room_leaves_no_bar(sentences, qtbot):
     qtbot.wait(10)
     assert not sentences.verticalScrollBar().isVisible()
     assert sentences.viewport().width() == sentences.widget().width()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("too large at step=1: try step=4.", "too large at full resolution: try resolution 1/4."),
+        ("Windows of step 0.5 show it.", "Windows of resolution × 2 show it."),
+        ("choose a smaller step or diameter", "choose a finer resolution or diameter"),
+        ("as one step.", "as one step."),
+    ],
+)
+def test_a_step_is_called_a_resolution_as_in_the_docks(sentences, text, said):
+    sentences.say(text)
+    assert sentences.text == said

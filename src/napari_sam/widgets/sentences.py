@@ -8,6 +8,8 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea
 
+from napari_sam.widgets.looking import resolution_text
+
 MOST_LINES = 8
 FRAME = 4
 """What napari's themes put around the text, in pixels; at both sides together."""
@@ -44,7 +46,8 @@ class Sentences(QScrollArea):
         return re.sub("[\u200b\u2060]", "", self._label.text())
 
     def say(self, text: str) -> None:
-        """Show a text from its beginning."""
+        """Show a text from its beginning, with steps as the resolutions that docks call them."""
+        text = with_resolutions(text)
         if text != self.text:
             self._label.setText(breakable(text))
             self.verticalScrollBar().setValue(0)
@@ -88,6 +91,17 @@ def breakable(text: str) -> str:
 def without_hashes(text: str) -> str:
     """Shorten hashes to what tells them apart."""
     return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{24,}\b", r"\1…", text)
+
+
+def with_resolutions(text: str) -> str:
+    """Return a sentence of the library with the word of the docks: a step of 4 is 1/4."""
+    named = re.sub(r"\bstep[= ](\d+(?:\.\d+)?)", _resolution, text)
+    return named.replace("a smaller step", "a finer resolution")
+
+
+def _resolution(step: re.Match[str]) -> str:
+    resolution = resolution_text(float(step[1]))
+    return "full resolution" if resolution == "full" else f"resolution {resolution}"
 
 
 def _breakable(word: re.Match[str]) -> str:
