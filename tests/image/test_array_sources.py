@@ -9,6 +9,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from xarray.core import indexing
 
 from napari_sam.image import Intensity, Window, open_image
@@ -27,6 +28,31 @@ def test_npy_files_are_mapped_into_memory(tmp_path: Path) -> None:
     assert isinstance(image.levels[0].array, np.memmap)
     found = image.read(Window(0, 0, 32, plane=(1,)))
     np.testing.assert_allclose(found[0] * 255, data[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [np.array([[{}]], dtype=object), b"\x93NUMPY\x01\x00v\x00{'descr'", np.zeros((99, 99))],
+)
+def test_an_npy_file_that_is_none_says_so(tmp_path: Path, content: Any) -> None:
+    file = tmp_path / "a.npy"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        np.save(file, content)
+        file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(ValueError, match=r"a\.npy is damaged, or holds no array of numbers \("):
+        open_image(file)
+
+
+def test_what_holds_one_image_has_no_other(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", draw((20, 30)))
+    zarr.create_array(tmp_path / "a.zarr", data=draw((20, 30)))
+    zarr.create_array(zarr.create_group(tmp_path / "b.zarr").store, name="a", data=draw((20, 30)))
+    for name in ("a.npy", "a.zarr", "b.zarr"):
+        assert open_image(tmp_path / name, series=0).shape_yx == (20, 30)
+        with pytest.raises(ValueError, match=rf"{name} holds one image, and no series=1"):
+            open_image(tmp_path / name, series=1)
 
 
 def test_dask_computes_the_chunks_of_one_window() -> None:

@@ -36,6 +36,7 @@ def describe_zarr(
         If there is no image, or not this series.
     """
     if isinstance(node, zarr.Array):
+        _check_series(node, series, 1)
         return _describe_array(node, axes)
     attributes: dict[str, Any] = dict(node.attrs)
     attributes = attributes.get("ome", attributes)
@@ -47,6 +48,7 @@ def describe_zarr(
     arrays = _plain_levels(node)
     if arrays is None:
         raise ValueError(_no_image(node, attributes))
+    _check_series(node, series, 1)
     return Source(arrays, name=str(node.store_path))
 
 
@@ -135,9 +137,10 @@ def _describe_series(group: zarr.Group, axes: str | None, series: int | None) ->
     return describe_zarr(group[str(series or 0)], axes)
 
 
-def _check_series(group: zarr.Group, series: int | None, count: int) -> None:
+def _check_series(node: zarr.Array[Any] | zarr.Group, series: int | None, count: int) -> None:
     if not 0 <= (series or 0) < count:
-        raise ValueError(f"{group.store_path} holds {count} images, and no series={series or 0}.")
+        images = "one image" if count == 1 else f"{count} images"
+        raise ValueError(f"{node.store_path} holds {images}, and no series={series or 0}.")
 
 
 def _plain_levels(group: zarr.Group) -> list[zarr.Array[Any]] | None:

@@ -74,6 +74,17 @@ def open_source(
     return Source(levels)
 
 
+def _open_npy(path: Path, series: int | None) -> Source:
+    if series:
+        raise ValueError(f"{path} holds one image, and no series={series}.")
+    try:
+        return Source([np.load(path, mmap_mode="r", allow_pickle=False)], name=str(path))
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged, or holds no array of numbers ({error}): save it again."
+        ) from error
+
+
 def _open_address(
     address: str, axes: str | None, series: int | None, storage_options: Mapping[str, Any] | None
 ) -> Source:
@@ -93,7 +104,7 @@ def _open_address(
     if start == ZIP_START:
         return describe_zarr(open_zip(path), axes, series)
     if start == NPY_START:
-        return Source([np.load(path, mmap_mode="r", allow_pickle=False)], name=str(path))
+        return _open_npy(path, series)
     raise ValueError(
         f"{path} is no zarr, TIFF or npy file: an image is opened from one of these, or from the "
         f"folder of a zarr array or an OME-Zarr image; read other files yourself and pass the "
