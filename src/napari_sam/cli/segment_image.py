@@ -160,7 +160,7 @@ def segment_image(
 
 
 def foretell_image(
-    request: Request, image: str, out: Path, store: Path | None, n_workers: int
+    request: Request, image: str, out: Path, store: Path | None, n_workers: int | None
 ) -> dict[str, Any]:
     """Return what segmenting an image will take; nothing is written."""
     opened = request.open(image)

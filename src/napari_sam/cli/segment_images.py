@@ -218,7 +218,7 @@ def _each(
         with told_as_mistakes():
             make_folder(Path(options["store"]))
     with connected(options["scheduler"]) as client:
-        n_workers = sum(client.nthreads().values()) if client else 1
+        n_workers = sum(client.nthreads().values()) if client else None
         for image, out in zip(images, outputs, strict=True):
             store = _store_of(options["store"], image, len(images))
             if options["dry_run"]:

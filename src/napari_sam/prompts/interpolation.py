@@ -7,9 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 
-def interpolation_matrix(
-    positions: NDArray[np.float64], n: int, width: float = 1.0
-) -> csr_array:
+def interpolation_matrix(positions: NDArray[np.float64], n: int, width: float = 1.0) -> csr_array:
     """Return the (P, n) matrix that reads n samples at P positions along one axis.
 
     Each row holds the weights of a triangle of half-width `width` around its position. With width 1

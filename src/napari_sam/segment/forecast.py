@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from napari_sam.masks.paint import paint
 from napari_sam.segment.find import find_objects
 from napari_sam.segment.run import Box, Run
 from napari_sam.segment.run_folder import Part
+from napari_sam.segment.threads import default_finders, one_core
 
 PYRAMID = 4 / 3
 """Pixels of all levels, for each one of the finest."""
@@ -73,7 +75,7 @@ class Forecast:
 
 
 def forecast(
-    run: Run, n_workers: int = 1, store: Path | None = None, *, goes_on: bool = False
+    run: Run, n_workers: int | None = None, store: Path | None = None, *, goes_on: bool = False
 ) -> Forecast:
     """Tell what a run takes, from two tiles in the middle; nothing is written.
 
@@ -81,8 +83,8 @@ def forecast(
     ----------
     run : Run
         Without a store: what is encoded here is not kept.
-    n_workers : int
-        That share the work.
+    n_workers : int, optional
+        That share the work. Default: it is done here.
     store : path, optional
         Of the embeddings that the run is to use and fill; it need not exist.
     goes_on : bool
@@ -95,13 +97,15 @@ def forecast(
     """
     parts = list(run.iter_tiles())
     left = [part for part in parts if not (goes_on and run.folder.has("find", part))]
-    # The first one that a model looks at takes longer.
-    for *plane, row, column in (left or parts)[len(left or parts) // 2 :][:2]:
-        window, core = run.grid.window(row, column, tuple(plane)), run.grid.core(row, column)
-        found, seconds = _find(run, window, core)
-    n_stored, tile_bytes = (0, 0) if store is None else _stored(run, left, store, window)
-    # Now it is in memory.
-    seconds_if_stored = _find(run, window, core)[1] if n_stored else 0
+    n_at_once = default_finders(run.embeddings.model) if n_workers is None else max(n_workers, 1)
+    with one_core() if n_at_once > 1 else nullcontext():
+        # The first one that a model looks at takes longer.
+        for *plane, row, column in (left or parts)[len(left or parts) // 2 :][:2]:
+            window, core = run.grid.window(row, column, tuple(plane)), run.grid.core(row, column)
+            found, seconds = _find(run, window, core)
+        n_stored, tile_bytes = (0, 0) if store is None else _stored(run, left, store, window)
+        # Now it is in memory.
+        seconds_if_stored = _find(run, window, core)[1] if n_stored else 0
     n_missing = len(left) - n_stored
     disk = next(folder for folder in run.folder.path.absolute().parents if folder.exists())
     labels = paint(found, np.arange(len(found)), core).tobytes()
@@ -109,7 +113,7 @@ def forecast(
         len(parts),
         len(parts) - len(left),
         n_stored,
-        (n_missing * seconds + n_stored * seconds_if_stored) / max(n_workers, 1),
+        (n_missing * seconds + n_stored * seconds_if_stored) / n_at_once,
         int(len(zlib.compress(labels, 1)) * len(parts) * PYRAMID),
         found.nbytes * len(left),
         n_missing * tile_bytes,

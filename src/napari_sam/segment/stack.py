@@ -6,7 +6,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,6 +32,7 @@ from napari_sam.segment.run_folder import Part, RunFolder
 from napari_sam.segment.settings import SegmentSettings
 from napari_sam.segment.stacks import count_shared, iter_blocks, link_stack, place_stacks, stacks
 from napari_sam.segment.tasks import Task, iter_tasks
+from napari_sam.segment.threads import MAX_THREADS, default_finders, one_core
 from napari_sam.segment.write import (
     iter_coarse,
     iter_unwritten,
@@ -50,10 +51,6 @@ levels."""
 
 PARTS_PER_TASK: dict[Stage, int] = {"match": 16}
 """Sent to a worker at a time; of the others, one."""
-
-MAX_THREADS = 4
-"""That paint regions here, each with 50 MB or so."""
-
 
 MAX_KEPT_LABEL = np.iinfo(np.int32).max
 """The highest label that can be kept; there are as many numbers above it for what is found."""
@@ -74,6 +71,22 @@ class Progress:
     stage: Stage
     n_done: int
     n_total: int
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who does the tasks of a run.
+
+    Attributes
+    ----------
+    client : distributed.Client or None
+        Of a cluster; None: threads here.
+    n_finders : int
+        How many of these look for objects.
+    """
+
+    client: Client | None
+    n_finders: int
 
 
 def segment_stack(
@@ -106,6 +119,7 @@ def iter_segment_stack(
     keep: LabelsArray | None = None,
     existing: Existing = "resume",
     client: Client | None = None,
+    n_threads: int | None = None,
     keep_work: bool = False,
 ) -> Generator[Progress, None, LabelsPyramid]:
     """Segment all objects of an image, and tell how far it is; closing the generator stops it.
@@ -145,6 +159,10 @@ def iter_segment_stack(
     client : distributed.Client, optional
         Of a dask cluster; see `Embeddings.iter_compute`. The output is on a disk that it shares.
         Default: everything is computed here.
+    n_threads : int, optional
+        Tiles in which objects are looked for at once here, if more than one each with one core.
+        Default: as many as torch may take cores, at most 4; for models that take long to encode,
+        one, with all these cores.
     keep_work : bool
         Whether the folder beside the output stays.
 
@@ -182,9 +200,10 @@ def iter_segment_stack(
         return open_output(out)
     n_kept = _highest_kept(keep)
     record = begin(run.folder, record, existing)
-    yield from _iter_numbered(run, client)
+    workers = Workers(client, n_threads or default_finders(embeddings.model))
+    yield from _iter_numbered(run, workers)
     highest = place_stacks(run, n_kept)
-    yield from _iter_written(run, highest, client)
+    yield from _iter_written(run, highest, workers)
     if highest == n_kept:
         warnings.warn(_nothing_found(run), stacklevel=2)
     save_objects(run)
@@ -288,21 +307,21 @@ def _nothing_found(run: Run) -> str:
     return f"No object was found, {result}. Perhaps {'; or '.join(reasons)}."
 
 
-def _iter_numbered(run: Run, client: Client | None) -> Generator[Progress, None, None]:
+def _iter_numbered(run: Run, workers: Workers) -> Generator[Progress, None, None]:
     """Find all objects, and give them numbers."""
     n_planes, n_stacks = len(run.planes), len(stacks(run))
     n_tiles = n_planes * len(run.tiles())
     n_blocks = sum(1 for _ in iter_blocks(run))
-    yield from _iter_saved("find", find_tile, run, run.iter_tiles(), n_tiles, client)
-    yield from _iter_saved("match", match_tile, run, run.iter_tiles(), n_tiles, client)
-    yield from _iter_saved("join", join_plane, run, run.planes, n_planes, client)
-    yield from _iter_saved("compare", count_shared, run, iter_blocks(run), n_blocks, client)
+    yield from _iter_saved("find", find_tile, run, run.iter_tiles(), n_tiles, workers)
+    yield from _iter_saved("match", match_tile, run, run.iter_tiles(), n_tiles, workers)
+    yield from _iter_saved("join", join_plane, run, run.planes, n_planes, workers)
+    yield from _iter_saved("compare", count_shared, run, iter_blocks(run), n_blocks, workers)
     numbers = ((number,) for number in range(n_stacks))
-    yield from _iter_saved("link", link_stack, run, numbers, n_stacks, client)
+    yield from _iter_saved("link", link_stack, run, numbers, n_stacks, workers)
 
 
 def _iter_saved(
-    stage: Stage, task: Task, run: Run, parts: Iterable[Part], n_total: int, client: Client | None
+    stage: Stage, task: Task, run: Run, parts: Iterable[Part], n_total: int, workers: Workers
 ) -> Generator[Progress, None, None]:
     """Do the parts of a pass whose results are not in the working folder."""
     n_skipped = 0
@@ -315,33 +334,34 @@ def _iter_saved(
             else:
                 yield part
 
-    with closing(_iter_parts(stage, task, run, missing(), client)) as done:
+    with closing(_iter_parts(stage, task, run, missing(), workers)) as done:
         for n_done, _ in enumerate(done, 1):
             yield Progress(stage, n_done + n_skipped, n_total)
 
 
-def _iter_written(run: Run, highest: int, client: Client | None) -> Generator[Progress, None, None]:
+def _iter_written(run: Run, highest: int, workers: Workers) -> Generator[Progress, None, None]:
     """Write the labels, and then the coarser levels."""
     pyramid = make_labels(run, highest)
     for level in range(len(pyramid.levels)):
         stage: Stage = "reduce" if level else "write"
         parts = list(iter_coarse(run, level) if level else iter_unwritten(run))
         task = write_coarse if level else write_region
-        with closing(_iter_parts(stage, task, run, iter(parts), client)) as done:
+        with closing(_iter_parts(stage, task, run, iter(parts), workers)) as done:
             for n_done, _ in enumerate(done, 1):
                 yield Progress(stage, n_done, len(parts))
 
 
 def _iter_parts(
-    stage: Stage, task: Task, run: Run, parts: Iterator[Part], client: Client | None
+    stage: Stage, task: Task, run: Run, parts: Iterator[Part], workers: Workers
 ) -> Generator[Part, None, None]:
-    # One window is encoded at a time here.
-    n_threads = 1 if stage == "find" else min(os.cpu_count() or 1, MAX_THREADS)
-    return iter_tasks(
-        task,
-        run,
-        parts,
-        client=client,
-        n_threads=n_threads,
-        parts_per_task=PARTS_PER_TASK.get(stage, 1),
-    )
+    is_finding = stage == "find"
+    n_threads = workers.n_finders if is_finding else min(os.cpu_count() or 1, MAX_THREADS)
+    with one_core() if is_finding and n_threads > 1 else nullcontext():
+        yield from iter_tasks(
+            task,
+            run,
+            parts,
+            client=workers.client,
+            n_threads=n_threads,
+            parts_per_task=PARTS_PER_TASK.get(stage, 1),
+        )

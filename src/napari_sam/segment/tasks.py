@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
+from contextvars import copy_context
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -80,7 +81,7 @@ def _iter_here(
     try:
         while True:
             for part in islice(parts, n_threads - len(running)):
-                running[pool.submit(task, run, part)] = part
+                running[pool.submit(copy_context().run, task, run, part)] = part
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:

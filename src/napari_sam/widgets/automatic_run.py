@@ -99,6 +99,7 @@ class Applying:
             settings=SegmentSettings(self.how.settings(self.thresholds)),
             keep=None if self.keep is None else as_labels(self.keep, self.predictor.image),
             existing=self.existing,
+            n_threads=1,  # the window needs Python too
         )
         yield labels
 
