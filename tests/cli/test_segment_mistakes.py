@@ -120,6 +120,7 @@ def test_the_image_itself_is_no_output(discs: NDArray[np.uint8], options: list[s
     ("images", "sentence"),
     [
         (["none.npy"], "There is no file or folder none.npy"),
+        ([""], "The name of an image is empty"),
         (["*.tif"], "No image fits the pattern *.tif"),
         (["*.zarr"], "No image fits the pattern *.zarr"),
         (["empty"], "The folder empty has no images"),

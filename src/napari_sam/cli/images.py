@@ -45,6 +45,8 @@ def find_images(given: Iterable[str]) -> list[str]:
 
 def _find(given: str) -> Iterator[str]:
     path = Path(given)
+    if not given:
+        raise ValueError("The name of an image is empty: a variable without a value, perhaps.")
     if "://" in given:
         yield given
     elif _is_plain_folder(path):
