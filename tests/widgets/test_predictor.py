@@ -9,7 +9,7 @@ import pytest
 
 from napari_sam.image import open_image
 from napari_sam.prompts import Prompts
-from napari_sam.widgets.cores import Cores
+from napari_sam.widgets.cores import Cores, apply_cores
 from napari_sam.widgets.predictor import Lazy, Predictor, Request, lazy_model
 
 
@@ -103,3 +103,16 @@ def test_torch_is_left_alone_until_cores_are_chosen(monkeypatch):
     cores.apply(n_spared=1)
     cores.apply(n_spared=9)
     assert threads[3:] == [4, 1]
+
+
+@pytest.mark.parametrize(("is_quick", "n_cores"), [(True, 3), (False, 4)])
+def test_small_layers_leave_a_core_to_the_window(monkeypatch, model, is_quick, n_cores):
+    import torch
+
+    threads = [4]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads[-1])
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    monkeypatch.setattr("napari_sam.widgets.cores.cores", Cores())
+    monkeypatch.setattr(model, "encodes_quickly", is_quick)
+    apply_cores(model)
+    assert threads[-1] == n_cores

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_sam.widgets.cores import cores
+from napari_sam.widgets.cores import apply_cores
 from napari_sam.widgets.lane import Lane
 from napari_sam.widgets.links import Links
 from napari_sam.widgets.looking import step_to_look, view_of
@@ -260,7 +260,8 @@ def _tell(
     ahead: weakref.ref[Ahead], embeddings: weakref.ref[Embeddings], state: QueueState | None
 ) -> None:
     """Let the main thread hear what the queue of some embeddings has done; called in its thread."""
-    cores.apply()
+    if (encoding := embeddings()) is not None:
+        apply_cores(encoding.model)
 
     def hand_over() -> None:
         listener, source = ahead(), embeddings()

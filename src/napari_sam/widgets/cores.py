@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
+
+if TYPE_CHECKING:
+    from napari_sam.model.base import Model
 
 
 class Cores:
@@ -55,3 +59,12 @@ class Cores:
 
 
 cores = Cores()
+
+
+def apply_cores(model: Model) -> None:
+    """Let torch follow the choice for what a model computes now, in this thread.
+
+    One core is left to the window where layers are small: threads wait for each other after each of
+    them, so one that the window keeps from its core holds up the others.
+    """
+    cores.apply(n_spared=1 if model.encodes_quickly else 0)

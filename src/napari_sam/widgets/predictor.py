@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from napari_sam.model import list_models
-from napari_sam.widgets.cores import cores
+from napari_sam.widgets.cores import apply_cores, cores
 from napari_sam.widgets.encoding_settings import EncodingSettings, Precision
 from napari_sam.widgets.import_torch import import_torch
 from napari_sam.widgets.looking import fitting_step
@@ -153,6 +153,7 @@ class Predictor:
             if not self._embeddings.is_made:
                 yield "Measuring the intensity of the image …"
                 self._embeddings.get()
+            apply_cores(self._embeddings.get().model)
         except Exception:
             self._has_failed = True
             raise
