@@ -23,11 +23,21 @@ def session(request, viewer, make_session, picture, tmp_path):
     return session
 
 
+def areas(session):
+    data = np.asarray(session.labels.data)
+    return {label: int((data == label).sum()) for label in np.unique(data) if label}
+
+
 def check(session):
     """Records, list and ids tell what is there."""
-    data = np.asarray(session.labels.data)
-    areas = {label: int((data == label).sum()) for label in np.unique(data) if label}
-    assert {record.label: record.area for record in session.objects}.items() <= areas.items()
+    there = areas(session).items()
+    assert {record.label: record.area for record in session.objects}.items() <= there
+    check_list(session)
+
+
+def check_list(session):
+    """List and ids tell what is there."""
+    there = areas(session)
     review = scene(session.viewer).review
     assert review.objects is not None
     if review.objects.census is None:
@@ -35,8 +45,8 @@ def check(session):
         *_, objects = counting.iter_answer()
         review.take(counting, objects)
     rows = review.objects.rows
-    assert dict(zip(rows["label"].tolist(), rows["area"].tolist(), strict=True)) == areas
-    assert session.next_label > max(areas, default=0)
+    assert dict(zip(rows["label"].tolist(), rows["area"].tolist(), strict=True)) == there
+    assert session.next_label > max(there, default=0)
 
 
 def levels(session):
@@ -82,6 +92,21 @@ def test_napari_takes_back_what_the_plugin_has_written(session):
     session.click(40, 180)
     assert session.commit() == 3
     check(session)
+
+
+def test_what_others_write_into_the_array_is_counted_when_they_draw_it(session):
+    layer = session.labels
+    check(session)
+    layer.data[10:20, 30:40] = 40
+    layer.data[90:110, 100:140] = 0
+    layer.refresh()
+    check_list(session)
+    session.click(40, 180)
+    assert session.commit() == 41
+    check_list(session)
+    layer.undo()
+    layer.refresh(extent=False)
+    assert session.is_counted
 
 
 def test_erasing_all_of_an_object_ends_its_record(session):

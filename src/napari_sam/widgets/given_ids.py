@@ -28,7 +28,7 @@ class GivenIds:
     def __init__(self, array: Any) -> None:
         self._array = array
         self._counted: LabelIds | None = None
-        self._is_counting = False
+        self._counting: object = None
         self._highest_painted = 0
         self._n_painted: Counter[int] = Counter()
         self._n_when_freed: dict[int, int] = {}
@@ -41,7 +41,7 @@ class GivenIds:
     @property
     def is_being_counted(self) -> bool:
         """Whether somebody is finding it out."""
-        return self._is_counting
+        return self._counting is not None
 
     @property
     def highest(self) -> int:
@@ -128,11 +128,15 @@ class GivenIds:
 
     def count(self) -> Chore[int] | None:
         """Return the work of finding the highest id; None if that is known, or under way."""
-        if self.is_counted or self._is_counting:
+        if self.is_counted or self.is_being_counted:
             return None
-        self._is_counting = True
-        take = partial(self._take_highest, self._array)
-        return Chore(partial(_iter_highest, self._array), take, self._end_counting)
+        self._counting = counting = object()
+        take, end = partial(self._take_highest, counting), partial(self._end_counting, counting)
+        return Chore(partial(_iter_highest, self._array), take, end)
+
+    def forget(self) -> None:
+        """Know the highest id no more, nor take it from who is finding it out."""
+        self._counted = self._counting = None
 
     def set_highest(self, highest: int) -> None:
         """Take the highest id."""
@@ -140,7 +144,7 @@ class GivenIds:
 
     def go_on_in(self, array: Any) -> None:
         """Give ids of a copy of the labels."""
-        self._array = array
+        self._array, self._counting = array, None
         if self._counted is not None:
             self.set_highest(self._counted.highest)
 
@@ -150,13 +154,14 @@ class GivenIds:
             self._counted = LabelIds(self._array)
         return self._counted
 
-    def _take_highest(self, array: Any, highest: int) -> None:
-        self._is_counting = False
-        if self._counted is None and self._array is array:
+    def _take_highest(self, counting: object, highest: int) -> None:
+        if counting is self._counting and self._counted is None:
             self.set_highest(max(highest, self._highest_painted))
+        self._end_counting(counting)
 
-    def _end_counting(self) -> None:
-        self._is_counting = False
+    def _end_counting(self, counting: object) -> None:
+        if counting is self._counting:
+            self._counting = None
 
 
 def _iter_highest(array: Any) -> Iterator[str | int]:

@@ -21,6 +21,7 @@ from napari_sam.labels.store import ObjectStore
 from napari_sam.widgets.chore import Chore
 from napari_sam.widgets.given_ids import GivenIds
 from napari_sam.widgets.labels_layer import ShownLabels, painted_pixels
+from napari_sam.widgets.redrawn import hear_redrawn, unheard
 from napari_sam.widgets.taken_back import hear_undo
 
 if TYPE_CHECKING:
@@ -60,7 +61,10 @@ class KeptLabels:
     """
 
     painted = Signal(object, object)
-    """Emitted with the `Change` that the user has painted by hand, and the layer."""
+    """Emitted with the `Change` that the user has painted by hand, and the layer.
+
+    With None in place of it, if others may have written into the array, and nobody tells what.
+    """
 
     taken_back = Signal(object, object)
     """Emitted with what napari's own undo or redo has changed, a list of `Edit`, and the layer."""
@@ -76,6 +80,7 @@ class KeptLabels:
         layer.events.paint.connect(self._on_paint)
         layer.events.data.connect(self._on_data)
         hear_undo(layer, self._on_taken_back)
+        hear_redrawn(layer, self._on_redrawn)
 
     def _begin(self, saved: SavedLabels | None = None) -> None:
         """Nothing has been done to the labels so far."""
@@ -194,7 +199,7 @@ class KeptLabels:
         self._replace(list(wider.pyramid.levels), wider)
 
     def _replace(self, levels: list[Any], saved: SavedLabels | None) -> None:
-        with self.layer.events.data.blocker(self._on_data):
+        with self.layer.events.data.blocker(self._on_data), unheard(self.layer):
             self.layer.data = levels if self.layer.multiscale else levels[0]
         if saved is not None:
             self.saved, self._objects = saved, saved.objects
@@ -317,6 +322,11 @@ class KeptLabels:
             journal.confirm()
         elif not self.is_on_disk:
             self._unnoted.append(done.packed())
+
+    def _on_redrawn(self) -> None:
+        """Know the highest id no more: others may have written into the array."""
+        self.ids.forget()
+        self.painted.emit(None, self.layer)
 
     def _on_data(self, event: Any) -> None:
         """Begin anew with other data."""

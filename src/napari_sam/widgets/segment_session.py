@@ -338,10 +338,14 @@ class SegmentSession(Following):
             self._check_labels(labels)
             self._set_labels(labels)
 
-    def _on_painted(self, done: Change, layer: Labels) -> None:
-        self._note_painted(done, layer)
+    def _on_painted(self, done: Change | None, layer: Labels) -> None:
         self.leave()
-        self._tell_change(done, layer)
+        if done is not None:
+            self._note_painted(done, layer)
+            self._tell_change(done, layer)
+        elif layer is self.labels:  # others may have written any objects into them
+            self.objects_changed.emit(None)
+            self._on_choice()
 
     def _on_taken_back(self, edits: list[Edit], layer: Labels) -> None:
         """Move in the history too, if napari has taken back, or done again, a step of it.

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_sam.labels.edit import Edit, painted_edits
 from napari_sam.widgets.labels_layer import ShownLabels, painted_pixels
+from napari_sam.widgets.redrawn import unheard
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -47,7 +48,8 @@ def _move(reference: weakref.ref[Labels], method: WeakMethod[Hear], name: str) -
     shown = ShownLabels(layer)
     edits = list(_iter_touched(stack[-1])) if stack else []
     before = [np.array(shown[edit.region]) for edit in edits]
-    getattr(type(layer), name)(layer)
+    with unheard(layer):
+        getattr(type(layer), name)(layer)
     if hear is not None:
         after = [np.array(shown[edit.region]) for edit in edits]
         done = [

@@ -50,7 +50,7 @@ class Target:
     """Emitted when *preserve labels* of the layer has been switched on or off."""
 
     painted = Signal(object, object)
-    """Emitted with the `Change` that the user has painted by hand, and the layer."""
+    """Emitted with the `Change` painted by hand, or None for what others wrote, and the layer."""
 
     taken_back = Signal(object, object)
     """Emitted with what napari's own undo or redo has changed, a list of `Edit`, and the layer."""
@@ -384,7 +384,7 @@ class Target:
     def _on_switched(self) -> None:
         self.switched.emit(self.preserves)
 
-    def _on_painted(self, done: Change, layer: Labels) -> None:
+    def _on_painted(self, done: Change | None, layer: Labels) -> None:
         self.painted.emit(done, layer)
 
     def _on_taken_back(self, edits: list[Edit], layer: Labels) -> None:
