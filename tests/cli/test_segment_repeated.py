@@ -77,7 +77,7 @@ def test_another_way_to_find_has_thresholds_of_its_own(
         for out in ("a.zarr", "b.zarr", "c.zarr")
     )
     nano = load_model("nano", device="cpu")
-    assert (seeds["mode"], seeds["pred-iou"], seeds["step"]) == ("seeds", 0, 1)
+    assert (seeds["mode"], seeds["pred-iou"], seeds["step"]) == ("seeds", 0.5, 1)
     assert (exact["mode"], exact["exact"], exact["min-area"]) == ("grid", True, 30)
     assert (exact["pred-iou"], exact["stability"]) == (nano.accepted_iou, nano.accepted_stability)
     assert not {"step", "store"} & set(exact)

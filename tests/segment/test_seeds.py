@@ -18,7 +18,9 @@ from napari_sam.model.base import Model
 from napari_sam.model.features import Features
 from napari_sam.model.instance_decoder import InstanceDecoder
 from napari_sam.model.sam import TinyViTSize, build_mobile_sam
+from napari_sam.segment.find import find_objects
 from napari_sam.segment.seeds import SeedSettings, seed_masks, watershed_masks
+from napari_sam.segment.settings import FindSettings
 
 SIZE = 128
 
@@ -218,3 +220,17 @@ def test_a_sam_with_an_instance_decoder(function):
     table = function(model, features, window, pixels.shape, settings)
     labels = paint(table, np.arange(len(table)), (0, 0, *pixels.shape))
     assert len(np.unique(labels)) > 2
+
+
+@pytest.mark.parametrize("noise", ["uniform", "camera"])
+def test_little_is_found_in_small_planes_of_noise(noise: str) -> None:
+    """They are magnified, so that grains look like cells; the decoder knows that they are none."""
+    rng = np.random.default_rng(0)
+    drawn = {"uniform": rng.integers(0, 256, (100, 100)), "camera": rng.poisson(40, (100, 100))}
+    embeddings = Embeddings(
+        open_image(drawn[noise].astype(np.uint8), axes="yx"), load_model("nano", device="cpu")
+    )
+    window = embeddings.grid().window(0, 0)
+    everything = find_objects(embeddings, window, FindSettings(pred_iou=0))
+    assert len(everything) > 60, "or this tests nothing"
+    assert len(find_objects(embeddings, window, FindSettings())) < len(everything) / 4

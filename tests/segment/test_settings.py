@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from napari_sam.segment.settings import FindSettings, LinkSettings, SegmentSettings
+from napari_sam.segment.settings import SEED_IOU, FindSettings, LinkSettings, SegmentSettings
 
 from .blobs import PixelModel
 
@@ -25,7 +25,10 @@ def test_they_are_written_and_read() -> None:
 def test_defaults_suit_the_model() -> None:
     model = PixelModel()
     seeds = FindSettings().resolved(model, 0.5)
-    assert (seeds.mode, seeds.pred_iou, seeds.overlap, seeds.step) == ("seeds", 0, 0.5, 0.5)
+    assert (seeds.mode, seeds.pred_iou, seeds.stability) == ("seeds", SEED_IOU, 0)
+    assert (seeds.overlap, seeds.step) == (0.5, 0.5)
+    watershed = FindSettings(mode="watershed").resolved(model, 0.5)
+    assert (watershed.pred_iou, watershed.stability) == (0, 0)
     model.has_instance_maps = False
     model.accepted_iou = 0.7
     grid = FindSettings(stability=0.8).resolved(model, 1)

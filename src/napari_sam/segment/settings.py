@@ -18,6 +18,11 @@ Mode = Literal["grid", "seeds", "watershed"]
 """How objects are found: by a grid of points, or by the centers in the model's instance maps as
 prompts, or by watershed on these maps alone."""
 
+SEED_IOU = 0.5
+"""Least predicted IoU of what a seed gives: a mask that the model itself expects to be more wrong
+than right is no object. With nano, on 12 kinds of labeled images, this drops 47 of 232 wrong
+objects and 4 of 571 right ones; of 455 in small planes of noise, 394."""
+
 Axis = Literal["z", "t"]
 
 S = TypeVar("S")
@@ -35,7 +40,8 @@ class FindSettings:
         Of the grid in a window.
     pred_iou, stability : float, optional
         Objects with lower scores are dropped. Default: of a grid, which finds parts and wholes of
-        every object, what suits the model; else 0, for there is one mask of each object.
+        every object, what suits the model; of seeds, which give one mask of each object, a
+        predicted IoU of `SEED_IOU` and any stability; of a watershed 0.
     stability_offset : float
         The stability compares the areas at this much above and below the threshold of the logits.
     overlap : float
@@ -129,10 +135,14 @@ class FindSettings:
                 f"The mode {mode!r} needs a model with an instance decoder, such as nano; "
                 f"{model.name!r} has none: choose the mode 'grid', or another model."
             )
-        is_grid = mode == "grid"
+        pred_iou, stability = {
+            "grid": (model.accepted_iou, model.accepted_stability),
+            "seeds": (SEED_IOU, 0.0),
+            "watershed": (0.0, 0.0),
+        }[mode]
         defaults: dict[str, Any] = {
-            "pred_iou": model.accepted_iou if is_grid else 0.0,
-            "stability": model.accepted_stability if is_grid else 0.0,
+            "pred_iou": pred_iou,
+            "stability": stability,
             "step": None if self.exact else base_step,
         }
         filled = {name: value for name, value in defaults.items() if getattr(self, name) is None}
