@@ -181,6 +181,11 @@ def test_thresholds_that_exclude_all(discs: NDArray[np.uint8], threshold: list[o
     assert len(Path("a.csv").read_text().splitlines()) == 1
 
 
+def test_a_step_that_leaves_nothing_of_the_image(discs: NDArray[np.uint8]) -> None:
+    result = run("discs.npy", "-o", "a.zarr", "--step", 64, "--min-area", 10**6)
+    assert "the image is too small for the model at --step 64: try --step 1." in result.stderr
+
+
 def test_one_object_as_large_as_the_image(discs: NDArray[np.uint8]) -> None:
     full = np.full((150, 180), 200, np.uint8)
     full[0, 0] = 0

@@ -52,6 +52,9 @@ levels."""
 PARTS_PER_TASK: dict[Stage, int] = {"match": 16}
 """Sent to a worker at a time; of the others, one."""
 
+SMALL_SAMPLES = 128
+"""Where a whole plane has fewer samples, a larger step shows no more."""
+
 MAX_KEPT_LABEL = np.iinfo(np.int32).max
 """The highest label that can be kept; there are as many numbers above it for what is found."""
 
@@ -298,12 +301,17 @@ def _nothing_found(run: Run) -> str:
         reasons.append(f"none is in {n_planes} planes")
     if run.region is not None:
         reasons.append("none is in the region")
-    step = run.grid.step
-    reasons.append(
-        f"objects are too large for the model: try step={4 * step:g} in place of exact"
-        if find.exact
-        else f"objects are too large for the model at step={step:g}: try step={4 * step:g}"
-    )
+    step, base = run.grid.step, run.embeddings.base_step
+    if find.exact:
+        reasons.append(
+            f"objects are too large for the model: try step={4 * step:g} in place of exact"
+        )
+    elif step > base and max(run.shape_yx) < SMALL_SAMPLES * step:
+        reasons.append(f"the image is too small for the model at step={step:g}: try step={base:g}")
+    else:
+        reasons.append(
+            f"objects are too large for the model at step={step:g}: try step={4 * step:g}"
+        )
     return f"No object was found, {result}. Perhaps {'; or '.join(reasons)}."
 
 
