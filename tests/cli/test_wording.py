@@ -39,3 +39,9 @@ def test_sentences_of_the_library() -> None:
     with pytest.raises(ValueError) as about_model:
         load_model("weights.pth")
     assert "A file of weights is given as --checkpoint PATH." in with_options(about_model.value)
+
+
+def test_a_channel_that_is_not_there() -> None:
+    with pytest.raises(ValueError, match="channels=5 was given") as told:
+        open_image(np.zeros((9, 9, 3), np.uint8), axes="yxc", channels=5)
+    assert with_options(told.value).startswith("--channel 5 was given; expected one to three")

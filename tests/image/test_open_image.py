@@ -65,7 +65,12 @@ def test_unknown_dask_lengths_are_refused() -> None:
     ("shape", "axes", "channels", "message"),
     [
         ((5, 8, 8), "cyx", None, "5 channels: say which"),
-        ((5, 8, 8), "cyx", 5, "from 0 to 4, found 5"),
+        (
+            (5, 8, 8),
+            "cyx",
+            5,
+            "channels=5 was given; expected one to three numbers, each from 0 to 4",
+        ),
         ((5, 8, 8), "cyx", (0, 1, 2, 3), "one to three numbers"),
         ((5, 8, 8), "zyx", 0, "no channel c"),
         ((5, 8, 8), "tzyx", None, "names 4 axes"),

@@ -41,8 +41,8 @@ def parse_channels(
     parsed = tuple(_parse_channel(one, channels, names) for one in chosen)
     if not 1 <= len(parsed) <= 3 or not all(0 <= channel < count for channel in parsed):
         raise ValueError(
-            f"channels is one to three numbers, each from 0 to {count - 1}, found {channels}."
-            + _known(names)
+            f"channels={channels} was given; expected one to three numbers, each from 0 to "
+            f"{count - 1}." + _known(names)
         )
     return parsed
 
