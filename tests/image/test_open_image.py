@@ -69,7 +69,7 @@ def test_unknown_dask_lengths_are_refused() -> None:
             (5, 8, 8),
             "cyx",
             5,
-            "channels=5 was given; expected one to three numbers, each from 0 to 4",
+            "expected one to three numbers, each from 0 to 4",
         ),
         ((5, 8, 8), "cyx", (0, 1, 2, 3), "one to three numbers"),
         ((5, 8, 8), "zyx", 0, "no channel c"),
