@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from .segmenting import run
+from .segmenting import names, run
 
 
 def test_coco_names_the_image(discs: NDArray[np.uint8]) -> None:
@@ -25,6 +25,11 @@ def test_coco_names_the_image(discs: NDArray[np.uint8]) -> None:
     run("stack.npy", "-o", "cells.json")
     images = json.loads(Path("cells.json").read_text())["images"]
     assert [image["file_name"] for image in images] == ["stack_z0.npy", "stack_z1.npy"]
+
+
+def test_endings_in_capitals(discs: NDArray[np.uint8]) -> None:
+    run("discs.npy", "-o", "cells.zarr", "--export", ".CSV", "--export", ".csv")
+    assert names() == ["cells.csv", "cells.zarr", "discs.npy"]
 
 
 def test_files_of_labels_that_were_replaced(discs: NDArray[np.uint8]) -> None:

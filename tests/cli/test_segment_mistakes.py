@@ -22,6 +22,7 @@ from .segmenting import labels, names, run, said
         (["discs.npy"], "There is no output: give --out"),
         (["discs.npy", "-o", "a.png"], "--out a.png is of no known format; there are .zarr"),
         (["discs.npy", "-o", "a.zarr", "--export", "b.xls"], "--export b.xls is of no known form"),
+        (["discs.npy", "-o", "a.zarr", "--export", ".ome.tif"], "--export .ome.tif is of no known"),
         (["*.npy", "-o", "a.zarr"], "--out a.zarr is one output, and there are 2 images"),
         (["*.npy", "-o", "out", "--export", "a.csv"], "give only its ending, such as .csv"),
         (["*.npy", "-o", "out", "--keep", "a.zarr"], "--keep is for one image, and there are 2"),

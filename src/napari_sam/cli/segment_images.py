@@ -89,9 +89,11 @@ def plan_outputs(
     path, several = Path(out), len(images) > 1
     known = ", ".join(FORMATS)
     end = next((end for end in FORMATS if path.name.lower().endswith(end)), "")
-    exports = tuple(dict.fromkeys([end, *exports] if end else exports))
+    asked = [end, *exports] if end else exports
+    exports = tuple(dict.fromkeys(one.lower() if one.lower() in FORMATS else one for one in asked))
     for one in exports:
-        if not one.lower().endswith(tuple(FORMATS)):
+        is_other_ending = one not in FORMATS and Path(one).name.startswith(".")
+        if is_other_ending or not one.lower().endswith(tuple(FORMATS)):
             raise typer.BadParameter(f"--export {one} is of no known format; there are {known}.")
         if several and one not in FORMATS:
             raise typer.BadParameter(
