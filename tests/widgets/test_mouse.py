@@ -480,6 +480,14 @@ def stack_mouse(stack, qapp):
     mouse.disconnect()
 
 
+def test_a_stack_comes_under_a_mouse_at_rest_over_a_picture(drawn, canvas, session):
+    canvas.move((100, 120))
+    assert session.hovered is not None
+    came = session.viewer.add_image(np.zeros((3, 200, 240), np.uint8))
+    assert came in session.viewer.layers
+    assert session.viewer.dims.ndim == 3
+
+
 def test_on_another_plane_a_mouse_at_rest_is_over_what_is_there(stack, stack_mouse):
     stack_mouse.cursor.move_to(Spot((2,), 100, 120))
     stack.viewer.dims.set_point(0, 4)

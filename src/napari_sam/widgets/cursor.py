@@ -75,6 +75,8 @@ class Cursor:
     def _find_on_screen(self) -> NDArray[np.float64]:
         """Return where the place under the mouse is seen now, in pixels from the middle."""
         viewer = self._session.viewer
-        camera, displayed = viewer.scene.camera, list(viewer.dims.displayed[-2:])
-        from_center: NDArray[np.float64] = self._world[displayed] - camera.center[-2:]
+        camera, dims = viewer.scene.camera, viewer.dims
+        world = np.pad(self._world, (dims.ndim, 0))  # axes that have come since stand in front
+        displayed = [axis - dims.ndim for axis in dims.displayed[-2:]]
+        from_center: NDArray[np.float64] = world[displayed] - camera.center[-2:]
         return from_center * camera.zoom
