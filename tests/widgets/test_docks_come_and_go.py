@@ -302,3 +302,22 @@ def test_closing_while_a_worker_runs(work, how):
     assert done.stdout.split() == ["closed", "ended"]
     assert "Error" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+ENDING = """
+    import napari, numpy as np
+    from qtpy.QtWidgets import QApplication
+    from napari_sam.widgets.segment import SegmentWidget
+
+    viewer = napari.Viewer()
+    viewer.add_image(np.zeros((60, 80), np.uint8))
+    viewer.window.add_dock_widget(SegmentWidget(viewer))
+    QApplication.processEvents()
+"""
+
+
+def test_a_script_ends_with_a_dock_open():
+    script = [sys.executable, "-c", textwrap.dedent(ENDING)]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Error" not in done.stderr

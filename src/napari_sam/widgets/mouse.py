@@ -92,7 +92,9 @@ class Mouse:
 
     def disconnect(self, dock: object = None) -> None:
         """Listen for one dock less; without any, not at all."""
-        self._docks.discard(dock)
+        if dock not in self._docks:  # Python may have ended, and Qt hide what is left of it
+            return
+        self._docks.remove(dock)
         if self._docks:
             return
         viewer = self._session.viewer

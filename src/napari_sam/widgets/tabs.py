@@ -43,6 +43,8 @@ class Tab(QWidget):
         self._layers = weakref.ref(unwrap(viewer).layers)
         self._is_placed = False
         self._ends: list[Callable[[], object]] = []
+        if not _ALL:
+            atexit.register(_end_all)  # not before Qt has done so: what comes last is called first
         _ALL.add(self)
 
     def hold(self, content: QWidget) -> None:
@@ -112,7 +114,6 @@ class Tab(QWidget):
 _ALL: weakref.WeakSet[Tab] = weakref.WeakSet()
 
 
-@atexit.register
 def _end_all() -> None:
     """End what is open when Python ends, before Qt takes its objects away one by one."""
     for end in [end for tab in _ALL for end in tab._ends]:
