@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_sam.widgets.drawn_once import drawn_once
 from napari_sam.widgets.layers import lies_on
 from napari_sam.widgets.points_layer import POINT_SCREEN_PX, PointsLayer
 from napari_sam.widgets.session import scene
@@ -51,3 +52,12 @@ def test_no_keys_are_named_of_tools_that_are_out_of_reach(viewer, session):
         hand.wake_keys()
         viewer.layers.selection.active.mode = "transform"
         assert not viewer.help
+
+
+def test_points_may_be_others_than_those_sliced_when_napari_asks_what_is_under_the_cursor(session):
+    session.click(100, 120)
+    session.click(100, 130)
+    layer = scene(session.viewer).points.layer
+    with drawn_once(layer):
+        layer.data = layer.data[:1]
+        assert layer.get_value((100, 120)) is None

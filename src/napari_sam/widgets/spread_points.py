@@ -24,6 +24,13 @@ class SpreadPoints(Points):
             self._image_shape = image_shape
             self._clear_extent()
 
+    def _get_value(self, position: object) -> None:
+        """There is nothing to tell of a point under the cursor.
+
+        napari looks for it in a thread of its own, where the points may be others than those that
+        it has sliced.
+        """
+
     @property
     def _extent_data(self) -> NDArray[np.float64]:
         """The first and the last pixel of the image."""
