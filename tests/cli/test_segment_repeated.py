@@ -18,6 +18,7 @@ from napari_sam.cli import segment_images
 from napari_sam.labels import open_labels
 from napari_sam.model import load_model
 from napari_sam.segment import find, forecast, generate_masks, read_record, stack
+from napari_sam.segment.settings import SEED_IOU
 
 from ..image.ome_zarrs import write_ome_zarr
 from ..segment import blobs
@@ -77,7 +78,7 @@ def test_another_way_to_find_has_thresholds_of_its_own(
         for out in ("a.zarr", "b.zarr", "c.zarr")
     )
     nano = load_model("nano", device="cpu")
-    assert (seeds["mode"], seeds["pred-iou"], seeds["step"]) == ("seeds", 0.5, 1)
+    assert (seeds["mode"], seeds["pred-iou"], seeds["step"]) == ("seeds", SEED_IOU, 1)
     assert (exact["mode"], exact["exact"], exact["min-area"]) == ("grid", True, 30)
     assert (exact["pred-iou"], exact["stability"]) == (nano.accepted_iou, nano.accepted_stability)
     assert not {"step", "store"} & set(exact)
