@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari._qt.layer_controls.qt_points_controls import QtPointsControls
+from qtpy.QtWidgets import QApplication
 
 from napari_sam.widgets.drawn_once import drawn_once
 from napari_sam.widgets.layers import lies_on
 from napari_sam.widgets.points_layer import POINT_SCREEN_PX, PointsLayer
 from napari_sam.widgets.session import scene
+from napari_sam.widgets.session import session as session_of
 
 
 @pytest.mark.parametrize("is_made_first", [True, False])
@@ -44,6 +47,23 @@ def test_clicks_take_the_room_of_the_image_and_no_more(viewer, make_session, pic
     image.data = np.zeros((50, 60), np.uint8)
     clicks = scene(viewer).points.layer
     np.testing.assert_array_equal(clicks.extent.world, [[0, 0], [98, 118]])
+
+
+def test_tools_of_napari_stay_out_of_reach(window, open_dock, hand, qtbot):
+    open_dock()
+    session = session_of(window)
+    hand.click((100, 120))
+    qtbot.waitUntil(lambda: session.mask is not None, timeout=20_000)
+    for n_displayed in (2, 3, 2):
+        window.dims.ndisplay = n_displayed
+        (controls,) = (
+            each
+            for each in QApplication.allWidgets()
+            if isinstance(each, QtPointsControls) and each.layer is scene(window).points.layer
+        )
+        assert not controls.addition_button.isEnabled()
+        controls.layer.mode = "add"
+        assert controls.layer.mode == "pan_zoom"
 
 
 def test_no_keys_are_named_of_tools_that_are_out_of_reach(viewer, session):

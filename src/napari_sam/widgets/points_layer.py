@@ -27,8 +27,7 @@ class PointsLayer:
     """Mirrors the points of the object being made: positive ones as discs, negative as crosses.
 
     They have one size on screen. A least size would give that too, but a thick rim with it, and it
-    would show the placeholder that napari draws on planes without points. napari's own tools for
-    points are out of reach: they would move and add points that are no prompts.
+    would show the placeholder that napari draws on planes without points.
 
     Attributes
     ----------
@@ -66,7 +65,6 @@ class PointsLayer:
         )
         self.layer.spread_over(shape_of(image_layer))
         self.layer.canvas_size_limits = self._limits
-        self.layer.editable = False
         return self.layer
 
     def show(self, image_layer: ImageLayer, draft: Draft) -> None:
@@ -83,7 +81,6 @@ class PointsLayer:
         with drawn_once(self.layer):
             place(self.layer, placement(image_layer))
             self.layer.data = np.hstack([planes, points])
-            self.layer.editable = False  # new data allow it again
         if len(points):
             with drawn_once(self.layer):  # colors are drawn at once: the new data must be sliced
                 self.layer.features = {"label": names}

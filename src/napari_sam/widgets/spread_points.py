@@ -24,6 +24,15 @@ class SpreadPoints(Points):
             self._image_shape = image_shape
             self._clear_extent()
 
+    @property
+    def editable(self) -> bool:
+        """Never: napari's tools would add and move points that are no prompts."""
+        return False
+
+    @editable.setter
+    def editable(self, editable: bool) -> None:
+        """Stay as it is: napari allows it again with new data, and after each view in 3-D."""
+
     def _get_value(self, position: object) -> None:
         """There is nothing to tell of a point under the cursor.
 
