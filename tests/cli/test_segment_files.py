@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tifffile
 from numpy.typing import NDArray
 
@@ -25,6 +26,23 @@ def test_coco_names_the_image(discs: NDArray[np.uint8]) -> None:
     run("stack.npy", "-o", "cells.json")
     images = json.loads(Path("cells.json").read_text())["images"]
     assert [image["file_name"] for image in images] == ["stack_z0.npy", "stack_z1.npy"]
+
+
+@pytest.mark.parametrize(
+    ("out", "expected"),
+    [
+        ("cells.ome.tif", ["cells.ome.tif", "cells.ome.zarr"]),
+        ("cells.TIFF", ["cells.TIFF", "cells.zarr"]),
+        ("cells.sa1b.json", ["cells.sa1b.json", "cells.zarr"]),
+    ],
+)
+def test_a_file_has_the_name_that_was_asked_for(
+    discs: NDArray[np.uint8], out: str, expected: list[str]
+) -> None:
+    """Labels lie beside it; what is finished stays."""
+    for _ in range(2):
+        assert run("discs.npy", "-o", out).exit_code == 0
+        assert names() == [*expected, "discs.npy"]
 
 
 def test_endings_in_capitals(discs: NDArray[np.uint8]) -> None:

@@ -112,7 +112,10 @@ def plan_outputs(
             f"--out {out} is one output, and there are {len(images)} images: give the name of a "
             f"folder, without ending."
         )
-    return [path.with_name(path.name[: -len(end)] + ".zarr") if end else path], exports
+    if not end:
+        return [path], exports
+    labels = path.with_name(path.name[: -len(end)] + ".zarr")
+    return [labels], tuple(str(path) if one == end else one for one in exports)
 
 
 def is_folder(out: Path) -> bool:
