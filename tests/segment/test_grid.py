@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from napari_sam.image.window import Window
 from napari_sam.masks import Knobs, MaskTable, Thresholds
+from napari_sam.model.point_decoder import PointDecoder
 from napari_sam.segment.grid import GridSearch, grid_points, window_masks
 from napari_sam.segment.grid_settings import GridSettings
 from napari_sam.segment.point_grid import coarse_to_fine, unit_grid
@@ -79,6 +80,18 @@ def test_points_in_objects_that_were_found_are_left_out(search):
     asked = np.array([call["points"][0, 0].flip(0).tolist() for call in few.model.decoded])
     for center in CENTERS:  # one point alone may have been mistaken
         assert np.sum(np.hypot(*(asked - center).T) < 11) >= 2
+
+
+@pytest.mark.parametrize("batch", [3, 64, 256])
+def test_how_many_points_are_asked_at_once_changes_nothing(search, monkeypatch, batch):
+    bright = disks((128, 128), CENTERS)
+    monkeypatch.setattr(PointDecoder, "batch", 1)
+    one_by_one = find(search(bright))
+    monkeypatch.setattr(PointDecoder, "batch", batch)
+    at_once = find(search(bright))
+    np.testing.assert_array_equal(at_once.points, one_by_one.points)
+    np.testing.assert_array_equal(at_once.boxes, one_by_one.boxes)
+    np.testing.assert_array_equal(at_once.areas, one_by_one.areas)
 
 
 def test_points_where_instance_maps_show_nothing_are_left_out(search):

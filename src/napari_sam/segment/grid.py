@@ -147,6 +147,7 @@ class GridSearch:
         self._step = window.step * model.image_size / model.low_res_size
         self._iou = settings.accepted_iou(model)
         self._stability = settings.accepted_stability(model)
+        self._skips_covered = settings.skip_covered and not settings.exact
         self._covered = np.zeros((model.low_res_size,) * 2, bool)
         self._found = np.zeros((model.low_res_size,) * 2, np.int32)  # numbers of objects
 
@@ -161,7 +162,7 @@ class GridSearch:
         while len(points):
             asked, points = points[:batch], points[batch:]
             yield self._ask(asked, tile)
-            if self.settings.skip_covered and not self.settings.exact:
+            if self._skips_covered:
                 points = points[~self._at(points, self._covered)]
 
     def _ask(self, points: NDArray[np.float64], tile: tuple[int, int]) -> MaskTable:
@@ -173,16 +174,18 @@ class GridSearch:
         passes = self._passes_at_low_res(logits).cpu().numpy()
         low, indices = logits.cpu().numpy(), answers.indices.cpu().numpy()
         ious = answers.predicted_iou.float().cpu().numpy()
-        candidates: dict[int, Mask] = {}
-        for i in np.flatnonzero(passes).tolist():
-            mask = self._enlarge(low[i], float(ious[i]))
-            if mask is not None:
-                candidates[i] = mask
-        best = self._best_of_points(candidates, indices)
-        places = self._cells(points[indices[best]], len(self._found))
-        for place, i in zip(places, best, strict=True):
-            self._cover(low[i] > 0, place)
-        return MaskTable.of(candidates.values(), points=points[indices[[*candidates]]], tile=tile)
+        kept: dict[int, Mask] = {}
+        for number, place in enumerate(self._cells(points, len(self._found))):
+            if self._skips_covered and self._covered[tuple(place)]:
+                continue  # by an object of this batch: as if points were asked one by one
+            candidates: dict[int, Mask] = {}
+            for i in np.flatnonzero(passes & (indices == number)).tolist():
+                if (mask := self._enlarge(low[i], float(ious[i]))) is not None:
+                    candidates[i] = mask
+            if candidates and (best := self._best(candidates)) is not None:
+                self._cover(low[best] > 0, place)
+            kept |= candidates
+        return MaskTable.of(kept.values(), points=points[indices[[*kept]]], tile=tile)
 
     def _passes_at_low_res(self, logits: torch.Tensor) -> torch.Tensor:
         """Return which of (K, L, L) logits may belong to a candidate, as far as these can tell."""
@@ -218,16 +221,14 @@ class GridSearch:
         )
         return replace(mask, logits=None) if is_candidate else None
 
-    def _best_of_points(self, candidates: dict[int, Mask], indices: NDArray[np.int64]) -> list[int]:
-        """Return which candidate is the best object of each point that has one."""
-        best: dict[int, int] = {}
-        for i, mask in candidates.items():
-            point, is_better = int(indices[i]), mask.predicted_iou > self._iou
-            if is_better and mask.stability_score >= self._stability:
-                rival = candidates.get(best.get(point, -1))
-                if rival is None or mask.predicted_iou > rival.predicted_iou:
-                    best[point] = i
-        return list(best.values())
+    def _best(self, candidates: dict[int, Mask]) -> int | None:
+        """Return which candidate is the best object of its point, if one is an object."""
+        objects = {
+            i: mask.predicted_iou
+            for i, mask in candidates.items()
+            if mask.predicted_iou > self._iou and mask.stability_score >= self._stability
+        }
+        return max(objects, key=objects.__getitem__, default=None)
 
     def _cover(self, is_object: NDArray[np.bool_], place: NDArray[np.int64]) -> None:
         """Remember an object, and that it covers points if one that was found there is alike."""
