@@ -109,6 +109,23 @@ def test_what_others_write_into_the_array_is_counted_when_they_draw_it(session):
     assert session.is_counted
 
 
+def test_what_is_written_here_is_not_counted_when_napari_draws_it_all(session, monkeypatch):
+    layer = session.labels
+    write = type(layer).data_setitem
+
+    def write_and_draw(layer, *args, **options):
+        write(layer, *args, **options)
+        layer.refresh()
+
+    monkeypatch.setattr(type(layer), "data_setitem", write_and_draw)
+    counted = scene(session.viewer).review.objects
+    session.click(40, 40)
+    session.commit()
+    assert session.is_counted
+    assert scene(session.viewer).review.objects is counted
+    check(session)
+
+
 def test_erasing_all_of_an_object_ends_its_record(session):
     layer = session.labels
     layer.fill((100, 120), 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -118,7 +119,7 @@ class KeptLabels:
     def apply(self, change: Change) -> Change:
         """Make a change, and return what was done; see `ObjectStore.apply`."""
         shown = self.shown
-        with self.layer.events.paint.blocker(self._on_paint), shown.together():
+        with self._writing(), shown.together():
             done = self._objects.apply(change, shown)
         self.is_changed = True
         for since in self._followed:
@@ -126,6 +127,12 @@ class KeptLabels:
         if self._objects.journal is None and not self.is_on_disk:
             self._unnoted.append(done.packed())
         return done
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hear nothing of what is written here, nor of a layer that napari draws anew for it."""
+        with self.layer.events.paint.blocker(self._on_paint), unheard(self.layer):
+            yield
 
     # Records of labels on disk
 
@@ -252,7 +259,7 @@ class KeptLabels:
 
     def paint(self, edit: Edit) -> None:
         """Write pixels as if they had been painted by hand."""
-        with self.layer.events.paint.blocker(self._on_paint):
+        with self._writing():
             edit.write(self.shown)
         self._note_painted([edit] if edit.n_changed else [])
 
