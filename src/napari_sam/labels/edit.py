@@ -69,10 +69,11 @@ class Edit:
         """
         if self.changed.size == 0:
             return self
-        current = np.array(labels[self.region])
-        changed = current == self.before
-        changed &= self.changed  # in place: a whole plane is some megabytes
-        return Edit(self.region, changed, current, self.after)
+        current = labels[self.region]
+        is_same = current == self.before
+        if is_same.all():
+            return self
+        return Edit(self.region, is_same & self.changed, np.array(current), self.after)
 
     def write(self, labels: LabelsArray) -> None:
         """Write a planned edit, without looking again at what is there."""
