@@ -153,6 +153,8 @@ def without_layout(content: bytes) -> bytes:
         (without_layout, "begun by another version of napari-sam, which kept what it found in"),
         (lambda content: content[:99], "does not tell what it was begun from, for its run.json"),
         (lambda content: b"", "does not tell what it was begun from, for its run.json"),
+        (lambda content: b"null", "does not tell what it was begun from, for its run.json"),
+        (lambda content: b'{"layout": 1}', "does not tell what it was begun from, for its run.js"),
     ],
 )
 def test_an_unfinished_run_that_cannot_go_on_says_so_at_once(

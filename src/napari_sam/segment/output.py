@@ -108,17 +108,22 @@ def read_begun(
 
 def _why_other(found: dict[str, Any] | None, record: Mapping[str, Any]) -> str | None:
     """Say why an unfinished run is not gone on with, and what to do; None if it is."""
+    damaged = (
+        "does not tell what it was begun from, for its run.json is damaged. Replace it, or choose "
+        "another output."
+    )
     if found is None:
-        return (
-            "does not tell what it was begun from, for its run.json is damaged. Replace it, or "
-            "choose another output."
-        )
+        return damaged
     if found.pop("layout", None) != LAYOUT:
         return (
             "was begun by another version of napari-sam, which kept what it found in another "
             "layout. Replace it, or choose another output."
         )
-    if parts := differences(found, record):
+    try:
+        parts = differences(found, record)
+    except (AttributeError, LookupError, TypeError, ValueError):  # other entries than ours
+        return damaged
+    if parts:
         return (
             f"was begun from something else. What differs: {'; '.join(parts)}. Repeat it as it "
             f"was, replace it, or choose another output."
@@ -192,7 +197,7 @@ def _check_beside(out: Path, image: Image) -> None:
 
 
 def _read_json(file: Path) -> dict[str, Any] | None:
-    try:
-        return dict(json.loads(file.read_bytes()))
-    except (FileNotFoundError, ValueError):
-        return None
+    with suppress(FileNotFoundError, ValueError):
+        if isinstance(found := json.loads(file.read_bytes()), dict):
+            return found
+    return None
