@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from napari_sam.widgets.automatic import AutomaticWidget
 from napari_sam.widgets.sentences import FRAME, Sentences
 
 TEXT = "A text of a few words. " * 4
@@ -55,3 +56,34 @@ def test_a_moment_of_too_little_room_leaves_no_bar(sentences, qtbot):
 def test_a_step_is_called_a_resolution_as_in_the_docks(sentences, text, said):
     sentences.say(text)
     assert sentences.text == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "time step 0 · sam2.1_tiny",
+        "time step 4",
+        "/data/step=2/a.zarr",
+        r"C:\data\step=2\a.zarr",
+        "run_step=2",
+        "one-step=2",
+        "step=2.zarr",
+        "step=2_a.tif",
+        "'slices step=2' has no pixels.",
+        "step=0",
+        "step=3",
+        "step=1e-05",
+        "step=4.5",
+    ],
+)
+def test_names_of_layers_and_files_stay_as_they_are(sentences, text):
+    sentences.say(text)
+    assert sentences.text == text
+
+
+def test_a_dock_names_a_layer_called_like_a_step(viewer, make_session, picture, qtbot):
+    viewer.add_image(picture, name="time step 0")
+    make_session(viewer)
+    dock = AutomaticWidget(viewer)
+    qtbot.addWidget(dock)
+    assert any("time step 0 · " in each.text for each in dock.findChildren(Sentences))

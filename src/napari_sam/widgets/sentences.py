@@ -8,11 +8,17 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea
 
+from napari_sam.image.window import is_power_of_two
 from napari_sam.widgets.looking import resolution_text
 
 MOST_LINES = 8
 FRAME = 4
 """What napari's themes put around the text, in pixels; at both sides together."""
+
+STEP = re.compile(
+    r"(?:(?<=\bWindows of )step |(?<![\w/\\'-])step=)(\d+(?:\.\d+)?)(?![\w/\\'-]|\.\w)"
+)
+"""A step as errors and warnings of the library write it."""
 
 
 class Sentences(QScrollArea):
@@ -94,14 +100,19 @@ def without_hashes(text: str) -> str:
 
 
 def with_resolutions(text: str) -> str:
-    """Return a sentence of the library with the word of the docks: a step of 4 is 1/4."""
-    named = re.sub(r"\bstep[= ](\d+(?:\.\d+)?)", _resolution, text)
-    return named.replace("a smaller step", "a finer resolution")
+    """Return a text with the library's steps as the docks say them: a step of 4 is 1/4.
+
+    Names of layers and files stay as they are: what is in quotes, in a path or part of a word, and
+    what is no step at all.
+    """
+    return STEP.sub(_resolution, text).replace("a smaller step", "a finer resolution")
 
 
-def _resolution(step: re.Match[str]) -> str:
-    resolution = resolution_text(float(step[1]))
-    return "full resolution" if resolution == "full" else f"resolution {resolution}"
+def _resolution(found: re.Match[str]) -> str:
+    step = float(found[1])
+    if not is_power_of_two(step):
+        return found[0]
+    return "full resolution" if step == 1 else f"resolution {resolution_text(step)}"
 
 
 def _breakable(word: re.Match[str]) -> str:
