@@ -109,6 +109,24 @@ def test_what_others_write_into_the_array_is_counted_when_they_draw_it(session):
     assert session.is_counted
 
 
+def test_painting_in_labels_larger_than_a_texture_is_not_taken_for_what_others_write(session):
+    layer = session.labels
+    check(session)
+    drawn = []
+
+    def draw_it_all():  # as napari's canvas does, if labels do not fit in a texture
+        drawn.append(layer)
+        layer.refresh()
+
+    layer.events.labels_update.connect(draw_it_all)
+    layer.paint((40, 40), 3)
+    assert drawn
+    assert session.is_counted
+    check(session)
+    layer.refresh()
+    assert not session.is_counted
+
+
 def test_what_is_written_here_is_not_counted_when_napari_draws_it_all(session, monkeypatch):
     layer = session.labels
     write = type(layer).data_setitem

@@ -45,9 +45,13 @@ def unheard(layer: Labels) -> Iterator[None]:
 def _refresh(
     reference: weakref.ref[Labels], method: WeakMethod[Hear], event: Any = None, **what: bool
 ) -> None:
-    """Draw a layer, as napari does it, and tell, unless only some of it is to be drawn."""
+    """Draw a layer, as napari does it, and tell, unless only some of it is to be drawn.
+
+    Nor is it told while napari shows what has been painted: labels larger than a texture are all
+    drawn for that.
+    """
     layer, hear = reference(), method()
     if layer is not None:
         type(layer).refresh(layer, event, **what)
-        if hear is not None and not what:
+        if hear is not None and not what and not layer.events.labels_update._emitting:
             hear()
