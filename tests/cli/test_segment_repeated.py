@@ -116,9 +116,9 @@ def test_a_dry_run_counts_what_is_stored(
     assert foretold(*part)["store_bytes"] == 0 < foretold()["store_bytes"]
     said = run("discs.npy", "-o", "a.zarr", "--store", "tiles", "--dry-run").stdout
     assert re.search(r"12 tiles, \d of them in the store: about .* in the store, and", said)
-    find_tile, seconds = forecast._find, iter([9.0, 10.0, 1.0])  # the last one without encoding
+    measure = forecast._measure
     with monkeypatch.context() as patched:
-        patched.setattr(forecast, "_find", lambda *tile: (find_tile(*tile)[0], next(seconds)))
+        patched.setattr(forecast, "_measure", lambda *tile: (measure(*tile)[0], 9.0, 1.0))
         found = foretold()
     assert found["seconds"] == 12 * 10.0 - found["n_stored"] * 9.0
     np.save("discs.npy", 255 - discs)
@@ -146,8 +146,8 @@ def test_a_dry_run_of_an_unfinished_run_tells_what_is_left(
     with monkeypatch.context() as patch:
         patch.setattr(stack, "find_tile", stop_at_the_eighth)
         assert run("discs.npy", "-o", "a.zarr").exit_code == 130
-    find_tile = forecast._find
-    monkeypatch.setattr(forecast, "_find", lambda *tile: (find_tile(*tile)[0], 10.0))
+    measure = forecast._measure
+    monkeypatch.setattr(forecast, "_measure", lambda *tile: (measure(*tile)[0], 4.0, 6.0))
     left = foretold("--store", "tiles")
     assert (fresh["n_done"], left["n_done"], left["n_tiles"]) == (0, 7, 12)
     assert left["seconds"] == 5 * 10.0

@@ -14,12 +14,12 @@ import pytest
 import torch
 
 from napari_sam.model import load_model
-from napari_sam.model.interrupt import interruptible, unwanted
-from napari_sam.segment import find
+from napari_sam.model.interrupt import give_way, interruptible, unwanted
+from napari_sam.segment import find, forecast, stack
 from napari_sam.segment.objects import read_objects
 from napari_sam.segment.stack import segment_stack
 from napari_sam.segment.tasks import iter_tasks
-from napari_sam.segment.threads import MAX_THREADS, default_finders, one_core
+from napari_sam.segment.threads import MAX_THREADS, default_finders, n_cores, one_core
 
 from . import blobs
 
@@ -49,6 +49,19 @@ def test_one_core_also_in_threads_that_begin_then_and_all_again_afterwards() -> 
     assert torch.get_num_threads() == 3
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(torch.get_num_threads).result() == 3
+
+
+@pytest.mark.usefixtures("three_cores")
+def test_of_several_that_want_one_core_the_last_gives_them_back() -> None:
+    first, second = one_core(), one_core()
+    with ThreadPoolExecutor(1) as pool:
+        first.__enter__()
+        pool.submit(second.__enter__).result()
+        assert n_cores() == 3
+        first.__exit__(None, None, None)
+        pool.submit(second.__exit__, None, None, None).result()
+        assert pool.submit(torch.get_num_threads).result() == 3
+    assert torch.get_num_threads() == n_cores() == 3
 
 
 @pytest.mark.usefixtures("three_cores")
@@ -89,3 +102,43 @@ def test_threads_know_that_their_work_is_no_longer_wanted() -> None:
         done = list(iter_tasks(ask, SimpleNamespace(), parts, n_threads=2))  # type: ignore[arg-type]
     assert sorted(done) == parts
     assert sorted(asked) == [((0,), True), ((1,), True)]
+
+
+def test_what_has_begun_is_given_up_when_the_pass_is_left() -> None:
+    began = threading.Event()
+
+    def wait_to_be_left(_: Any, part: tuple[int, ...]) -> None:
+        if part == (0,):
+            began.wait(30)
+            return
+        began.set()
+        while True:
+            give_way()
+
+    tasks = iter_tasks(wait_to_be_left, SimpleNamespace(), iter([(0,), (1,)]), n_threads=2)  # type: ignore[arg-type]
+    assert next(tasks) == (0,)
+    tasks.close()  # or this never ends
+
+
+@pytest.mark.parametrize(
+    ("n_tiles", "encode_s", "find_s", "seconds"),
+    [(12, 1.0, 2.0, 12.0), (12, 0.0, 3.0, 12.0), (12, 1.0, 8.0, 36.0), (1, 1.0, 8.0, 9.0)],
+    ids=["encoded one after the other", "searched at once", "both", "a single tile"],
+)
+def test_a_forecast_counts_what_is_done_at_once(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n_tiles: int,
+    encode_s: float,
+    find_s: float,
+    seconds: float,
+) -> None:
+    monkeypatch.setitem(find.FINDERS, "seeds", blobs.find_blobs)
+    embeddings = blobs.embed(blobs.paint_discs((150, 180), [(40, 52, 6)]))
+    region = None if n_tiles > 1 else [0, 0, 20, 20]
+    run = stack.prepare_run(embeddings, tmp_path / "labels.zarr", None, region, None, None)
+    assert len(list(run.iter_tiles())) == n_tiles
+    measure = forecast._measure
+    monkeypatch.setattr(forecast, "default_finders", lambda model: 3)
+    monkeypatch.setattr(forecast, "_measure", lambda *tile: (measure(*tile)[0], encode_s, find_s))
+    assert forecast.forecast(run).seconds == seconds

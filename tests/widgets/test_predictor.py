@@ -103,6 +103,9 @@ def test_torch_is_left_alone_until_cores_are_chosen(monkeypatch):
     cores.apply(n_spared=1)
     cores.apply(n_spared=9)
     assert threads[3:] == [4, 1]
+    cores.chosen = 3
+    cores.apply(n_spared=1)
+    assert threads[-1] == 3  # two are left already
 
 
 @pytest.mark.parametrize(("is_quick", "n_cores"), [(True, 3), (False, 4)])

@@ -98,22 +98,24 @@ def forecast(
     parts = list(run.iter_tiles())
     left = [part for part in parts if not (goes_on and run.folder.has("find", part))]
     n_at_once = default_finders(run.embeddings.model) if n_workers is None else max(n_workers, 1)
+    n_encoding = 1 if n_workers is None else n_at_once
     with one_core() if n_at_once > 1 else nullcontext():
         # The first one that a model looks at takes longer.
         for *plane, row, column in (left or parts)[len(left or parts) // 2 :][:2]:
             window, core = run.grid.window(row, column, tuple(plane)), run.grid.core(row, column)
-            found, seconds = _find(run, window, core)
-        n_stored, tile_bytes = (0, 0) if store is None else _stored(run, left, store, window)
-        # Now it is in memory.
-        seconds_if_stored = _find(run, window, core)[1] if n_stored else 0
+            found, encode_s, find_s = _measure(run, window, core)
+    n_stored, tile_bytes = (0, 0) if store is None else _stored(run, left, store, window)
     n_missing = len(left) - n_stored
+    encode_s *= n_missing
+    at_once = max(1, min(n_at_once, len(left)))
+    seconds = max(encode_s / n_encoding, (encode_s + len(left) * find_s) / at_once)
     disk = next(folder for folder in run.folder.path.absolute().parents if folder.exists())
     labels = paint(found, np.arange(len(found)), core).tobytes()
     return Forecast(
         len(parts),
         len(parts) - len(left),
         n_stored,
-        (n_missing * seconds + n_stored * seconds_if_stored) / n_at_once,
+        seconds,
         int(len(zlib.compress(labels, 1)) * len(parts) * PYRAMID),
         found.nbytes * len(left),
         n_missing * tile_bytes,
@@ -121,11 +123,14 @@ def forecast(
     )
 
 
-def _find(run: Run, window: Window, core: Box) -> tuple[MaskTable, float]:
-    """Return the objects of a tile, and how long it took."""
+def _measure(run: Run, window: Window, core: Box) -> tuple[MaskTable, float, float]:
+    """Return the objects of a tile, and the seconds to encode it and to find them."""
     started = time.perf_counter()
+    if not run.settings.find.exact:  # which sees no windows
+        run.embeddings.features(window)
+    encoded = time.perf_counter()
     found = find_objects(run.embeddings, window, run.settings.find, within=core)
-    return found, time.perf_counter() - started
+    return found, encoded - started, time.perf_counter() - encoded
 
 
 def _stored(run: Run, parts: list[Part], path: Path, window: Window) -> tuple[int, int]:

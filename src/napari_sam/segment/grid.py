@@ -28,6 +28,7 @@ from napari_sam.masks.mask_table import NO_TILE, MaskTable
 from napari_sam.masks.resample import mask_from_logits
 from napari_sam.model.base import Model
 from napari_sam.model.features import Features
+from napari_sam.model.interrupt import give_way
 from napari_sam.model.precision import upscaling_dtype
 from napari_sam.prompts.mask_prompt import MaskPrompt
 from napari_sam.segment.grid_settings import GridSettings
@@ -160,6 +161,7 @@ class GridSearch:
         if skips_background and self.model.has_instance_maps:
             points = points[self._at(points, self._near_foreground)]
         while len(points):
+            give_way()
             asked, points = points[:batch], points[batch:]
             yield self._ask(asked, tile)
             if self._skips_covered:

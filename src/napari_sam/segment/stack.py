@@ -32,7 +32,7 @@ from napari_sam.segment.run_folder import Part, RunFolder
 from napari_sam.segment.settings import SegmentSettings
 from napari_sam.segment.stacks import count_shared, iter_blocks, link_stack, place_stacks, stacks
 from napari_sam.segment.tasks import Task, iter_tasks
-from napari_sam.segment.threads import MAX_THREADS, default_finders, one_core
+from napari_sam.segment.threads import MAX_THREADS, default_finders, n_cores, one_core
 from napari_sam.segment.write import (
     iter_coarse,
     iter_unwritten,
@@ -363,7 +363,7 @@ def _iter_parts(
     stage: Stage, task: Task, run: Run, parts: Iterator[Part], workers: Workers
 ) -> Generator[Part, None, None]:
     is_finding = stage == "find"
-    n_threads = workers.n_finders if is_finding else min(os.cpu_count() or 1, MAX_THREADS)
+    n_threads = workers.n_finders if is_finding else min(n_cores(), MAX_THREADS)
     with one_core() if is_finding and n_threads > 1 else nullcontext():
         yield from iter_tasks(
             task,

@@ -9,8 +9,10 @@ from contextlib import closing
 from contextvars import copy_context
 from dataclasses import dataclass
 from itertools import islice
+from threading import Event
 from typing import TYPE_CHECKING
 
+from napari_sam.model.interrupt import interruptible, unwanted
 from napari_sam.segment.region import Region
 from napari_sam.segment.run import Plane, Run
 from napari_sam.segment.run_folder import Part, RunFolder
@@ -35,6 +37,8 @@ def iter_tasks(
     parts_per_task: int = 1,
 ) -> Generator[Part, None, None]:
     """Do the parts of a pass; closing the generator cancels what has not begun.
+
+    What has begun in threads here is given up as soon as it asks (`give_way`).
 
     Parameters
     ----------
@@ -77,17 +81,24 @@ def _iter_here(
             yield part
         return
     running: dict[Future[None], Part] = {}
+    is_over, is_unwanted = Event(), unwanted()
+
+    def do(part: Part) -> None:
+        with interruptible(lambda: is_over.is_set() or is_unwanted()):
+            task(run, part)
+
     pool = ThreadPoolExecutor(n_threads)
     try:
         while True:
             for part in islice(parts, n_threads - len(running)):
-                running[pool.submit(copy_context().run, task, run, part)] = part
+                running[pool.submit(copy_context().run, do, part)] = part
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 future.result()
                 yield running.pop(future)
     finally:
+        is_over.set()
         pool.shutdown(cancel_futures=True)
 
 

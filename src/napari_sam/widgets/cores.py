@@ -45,7 +45,7 @@ class Cores:
     def apply(self, n_spared: int = 0) -> None:
         """Let torch follow the choice; call this in the thread that is about to compute.
 
-        `n_spared` cores are left to others, if there are more.
+        `n_spared` of all cores are left to others, if there are more; a choice may leave them too.
         """
         if self._chosen is None and self._before is None and not n_spared:
             return
@@ -53,7 +53,7 @@ class Cores:
 
         if self._before is None:
             self._before = torch.get_num_threads()
-        n_threads = max(1, (self._chosen or self._before) - n_spared)
+        n_threads = max(1, min(self._chosen or self._before, self._before - n_spared))
         if torch.get_num_threads() != n_threads:
             torch.set_num_threads(n_threads)
 
