@@ -8,7 +8,7 @@ from shutil import rmtree
 import numpy as np
 import pytest
 import zarr
-from zarr.storage import MemoryStore
+from zarr.storage import MemoryStore, ZipStore
 
 from napari_sam.labels import create_labels
 from napari_sam.labels.change import Change
@@ -126,6 +126,20 @@ def test_records_stay_as_long_as_the_labels_or_their_disk_is_away(tmp_path, gone
         rmtree(next(tmp_path.rglob(gone)))
     new_recovery("another image", SHAPE).discard()  # what is old goes
     assert path.exists() == is_kept
+
+
+def test_records_of_labels_in_no_folder_stay_as_long_as_those_of_labels_in_memory(tmp_path):
+    with ZipStore(tmp_path / "mine.zip", mode="w") as store:
+        array = zarr.create_array(store, name="a", shape=SHAPE, dtype="uint16")
+        found = open_on_disk([array])
+        found.objects.apply(commit(np.zeros(SHAPE, np.uint16), 1, plane=(0,)), array)
+    path = found.objects.journal.path
+    found.release()
+    new_recovery("another image", SHAPE).discard()
+    assert path.exists()
+    os.utime(path, (0, 0))
+    new_recovery("another image", SHAPE).discard()  # what is old goes
+    assert not path.exists()
 
 
 def test_a_damaged_journal_is_put_aside(array):

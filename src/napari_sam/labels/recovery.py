@@ -199,12 +199,12 @@ def hold_recovery(
 ) -> Recovery:
     """Return the one journal of labels that lie on a disk, but not in a folder of ours.
 
-    It stays as long as they do.
+    It stays as long as they do, if they lie in a folder.
 
     Parameters
     ----------
     place : str
-        Where they lie.
+        Where they lie: the path of a folder, or else an address.
     shape, folder
         As in `new_recovery`.
 
@@ -300,10 +300,10 @@ def _remove_old(folder: Path) -> None:
 
 
 def _has_labels(path: Path) -> bool:
-    """Whether a journal is of labels that are still there, or on a disk that is not."""
+    """Whether a journal is of labels in a folder that is still there, or on a disk that is not."""
     with suppress(OSError, ValueError):
-        place = read_about(path).get(PLACE)
-        return place is not None and (os.path.exists(place) or not Path(place).parent.exists())
+        place = Path(read_about(path).get(PLACE, ""))
+        return place.is_absolute() and (place.exists() or not place.parent.exists())
     return False
 
 
