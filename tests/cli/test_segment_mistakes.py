@@ -21,6 +21,8 @@ from .segmenting import labels, names, run, said
         (["-o", "a.zarr"], "There is no image: give paths, folders or patterns"),
         (["discs.npy"], "There is no output: give --out"),
         (["discs.npy", "-o", "a.png"], "--out a.png is of no known format; there are .zarr"),
+        (["discs.npy", "-o", ".tif"], "--out .tif is only an ending: give a name before it, such"),
+        (["discs.npy", "-o", "./.ZARR"], "--out .ZARR is only an ending"),
         (["discs.npy", "-o", "a.zarr", "--export", "b.xls"], "--export b.xls is of no known form"),
         (["discs.npy", "-o", "a.zarr", "--export", ".ome.tif"], "--export .ome.tif is of no known"),
         (["*.npy", "-o", "a.zarr"], "--out a.zarr is one output, and there are 2 images"),

@@ -15,7 +15,7 @@ import typer
 
 from napari_sam.cli.config import drop_replaced, given_options, toml_lines, write_config
 from napari_sam.cli.embed import connected, parse_channels
-from napari_sam.cli.images import find_images, name_outputs, stem
+from napari_sam.cli.images import ENDINGS, find_images, name_outputs, stem
 from napari_sam.cli.mistakes import told_as_mistakes
 from napari_sam.cli.segment_image import (
     LINK_OPTIONS,
@@ -80,13 +80,19 @@ def plan_outputs(
     Raises
     ------
     typer.BadParameter
-        If there is no output, or one file for several images, or a format is not known.
+        If there is no output, or only an ending of one, or one file for several images, or a format
+        is not known.
     ValueError
         If two images would have the same output.
     """
     if out is None:
         raise typer.BadParameter("There is no output: give --out, such as -o labels.zarr.")
     path, several = Path(out), len(images) > 1
+    if (name := path.name.lower()) in (*FORMATS, *ENDINGS):
+        raise typer.BadParameter(
+            f"--out {out} is only an ending: give a name before it, such as labels{name}, or the "
+            f"name of a folder."
+        )
     known = ", ".join(FORMATS)
     end = next((end for end in FORMATS if path.name.lower().endswith(end)), "")
     asked = [end, *exports] if end else exports
