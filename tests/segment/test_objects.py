@@ -26,7 +26,7 @@ def scored(embeddings: Embeddings, window: Window, *rest: Any) -> MaskTable:
     """Find blobs, with scores that grow from window to window, and their centers as points."""
     found = blobs.find_blobs(embeddings, window, *rest)
     rise = (window.plane[0] if window.plane else 0) * 0.2 + window.y * 1e-3 + window.x * 1e-5
-    masks = [Mask(m.box, m.array, 0.1 + rise, 0.2 + rise) for m in found]
+    masks = [Mask(m.box, m.array, 0.5 + rise, 0.6 + rise) for m in found]
     centers = [((m.box[0] + m.box[2]) / 2, (m.box[1] + m.box[3]) / 2) for m in masks]
     return MaskTable.of(masks, points=np.reshape(centers, (-1, 2)))
 
@@ -50,10 +50,10 @@ def test_a_row_for_each_object(tmp_path: Path) -> None:
     by_label = {number: row for row, number in enumerate(scores["label"].tolist())}
     small = by_label[int(labels[20, 20])]
     assert scores["point"][small].tolist() == [20.5, 20.5]
-    assert scores["predicted_iou"][small] == pytest.approx(0.1, abs=0.05)
+    assert scores["predicted_iou"][small] == pytest.approx(0.5, abs=0.05)
     # Of the parts of the large one, the best: of the last window that sees it.
     large = by_label[int(labels[100, 60])]
-    assert scores["predicted_iou"][large] > 0.18
+    assert scores["predicted_iou"][large] > 0.58
 
 
 def test_an_object_in_several_planes(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_an_object_in_several_planes(tmp_path: Path) -> None:
     assert objects["label"].tolist() == [1, 1]
     assert objects["plane"].tolist() == [[0], [1]]
     scores = object_scores(objects)
-    assert scores["predicted_iou"] == pytest.approx([0.2])
+    assert scores["predicted_iou"] == pytest.approx([0.6])
     assert "point" not in scores
     unlinked = SegmentSettings(link=LinkSettings(is_linked=False))
     segment_stack(blobs.embed(pixels, axes="zyx"), tmp_path / "b.zarr", settings=unlinked)
