@@ -23,6 +23,9 @@ from napari_sam.segment.run import Box, Run
 from napari_sam.segment.run_folder import Part
 from napari_sam.segment.threads import default_finders, one_core
 
+MOST_TRIED, TRYING_S = 9, 5.0
+"""Tiles that are measured, for objects are not spread evenly, if that takes no longer; or two."""
+
 PYRAMID = 4 / 3
 """Pixels of all levels, for each one of the finest."""
 
@@ -77,7 +80,7 @@ class Forecast:
 def forecast(
     run: Run, n_workers: int | None = None, store: Path | None = None, *, goes_on: bool = False
 ) -> Forecast:
-    """Tell what a run takes, from two tiles in the middle; nothing is written.
+    """Tell what a run takes, from some of its tiles; nothing is written.
 
     Parameters
     ----------
@@ -100,27 +103,57 @@ def forecast(
     n_at_once = default_finders(run.embeddings.model) if n_workers is None else max(n_workers, 1)
     n_encoding = 1 if n_workers is None else n_at_once
     with one_core() if n_at_once > 1 else nullcontext():
-        # The first one that a model looks at takes longer.
-        for *plane, row, column in (left or parts)[len(left or parts) // 2 :][:2]:
-            window, core = run.grid.window(row, column, tuple(plane)), run.grid.core(row, column)
-            found, encode_s, find_s = _measure(run, window, core)
+        tried = _try_some(run, left or parts)
+    window = tried[-1].window
+    encode_s, find_s, n_bytes, n_label_bytes = np.mean([each.costs for each in tried], axis=0)
     n_stored, tile_bytes = (0, 0) if store is None else _stored(run, left, store, window)
     n_missing = len(left) - n_stored
     encode_s *= n_missing
     at_once = max(1, min(n_at_once, len(left)))
     seconds = max(encode_s / n_encoding, (encode_s + len(left) * find_s) / at_once)
     disk = next(folder for folder in run.folder.path.absolute().parents if folder.exists())
-    labels = paint(found, np.arange(len(found)), core).tobytes()
     return Forecast(
         len(parts),
         len(parts) - len(left),
         n_stored,
-        seconds,
-        int(len(zlib.compress(labels, 1)) * len(parts) * PYRAMID),
-        found.nbytes * len(left),
+        float(seconds),
+        int(n_label_bytes * len(parts) * PYRAMID),
+        int(n_bytes * len(left)),
         n_missing * tile_bytes,
         shutil.disk_usage(disk).free,
     )
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A tile that was searched.
+
+    Attributes
+    ----------
+    window : Window
+        Of the tile.
+    costs : tuple of float
+        Seconds to encode it and to find its objects, bytes of these and of their labels.
+    """
+
+    window: Window
+    costs: tuple[float, float, float, float]
+
+
+def _try_some(run: Run, parts: list[Part]) -> list[Tried]:
+    """Search some tiles, evenly spread; of several the first, which takes longer, is left out."""
+    spread = np.linspace(0, len(parts) - 1, min(len(parts), MOST_TRIED)).round().astype(int)
+    tried: list[Tried] = []
+    started = time.perf_counter()
+    for i in [*spread[len(spread) // 2 :], *spread[: len(spread) // 2]]:
+        *plane, row, column = parts[i]
+        window, core = run.grid.window(row, column, tuple(plane)), run.grid.core(row, column)
+        found, encode_s, find_s = _measure(run, window, core)
+        labels = zlib.compress(paint(found, np.arange(len(found)), core).tobytes(), 1)
+        tried.append(Tried(window, (encode_s, find_s, found.nbytes, len(labels))))
+        if len(tried) > 1 and time.perf_counter() - started > TRYING_S:
+            break
+    return tried[1:] or tried
 
 
 def _measure(run: Run, window: Window, core: Box) -> tuple[MaskTable, float, float]:
