@@ -86,7 +86,8 @@ def phases_of_ours(viewer: Any, stack: Any, truth: NDArray[Any]) -> Iterator[str
     viewer.reset_view()
     wait(0.5)
     yield "show the whole image"
-    session.commit_all(table, source="found")  # as the dock does, with how they were found
+    session.commit_all(table, source="found", wait=False)  # as the dock does
+    wait_until(lambda: not session.is_held_up)
     wait(1)
     yield "keep all cells"
     session.undo()

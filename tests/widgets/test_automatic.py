@@ -145,6 +145,22 @@ def test_what_has_to_wait_for_the_labels_is_kept_once(window, open_dock, qtbot):
     assert len(np.unique(session.labels.data)) == N_DISCS + 1
 
 
+def test_candidates_that_cannot_be_numbered_stay(window, open_dock, qtbot):
+    _, widget = open_dock()
+    session = napari_sam.session(window)
+    session.adopt_image()
+    full = np.zeros((2, *SHAPE), np.uint8)
+    full[1] = 255
+    session.labels = window.add_labels(full, scale=(1, 2, 2))
+    preview(widget, qtbot)
+    press(widget, "Keep these")
+    assert not session.is_held_up
+    assert "255" in session.status
+    assert scene(window).found.layer.data.any()
+    assert button(widget, "Keep these").isEnabled()
+    assert not full[0].any()
+
+
 def test_while_nothing_is_searched_the_progress_is_not_drawn(open_dock, qtbot, monkeypatch):
     _, widget = open_dock()
     resets = []
