@@ -10,7 +10,6 @@ from napari.components import ViewerModel
 
 from napari_sam.masks import Mask
 from napari_sam.masks.mask_table import MaskTable
-from napari_sam.widgets.chore import Chore
 from napari_sam.widgets.predictor import Request
 from napari_sam.widgets.session import session as session_of
 
@@ -99,7 +98,7 @@ class Commands(RuleBasedStateMachine):
     @rule(y=rows, x=columns)
     def commit_all(self, y, x):
         masks = [Mask.from_array(np.ones((6, 7), bool), y, x + 9 * n) for n in range(2)]
-        self.do("commit_all", MaskTable.of(masks), plane=(0,))
+        self.do("commit_all", MaskTable.of(masks), plane=(0,), waits=False)
 
     @precondition(lambda self: len(self.prompt.objects) and not is_pending(self.late))
     @rule(data=st.data())
@@ -135,13 +134,12 @@ class Commands(RuleBasedStateMachine):
     @precondition(lambda self: self.asked)
     @rule(data=st.data())
     def answer(self, data):
-        self.answer_one(data.draw(st.integers(0, len(self.asked) - 1)))
-
-    def answer_one(self, index):
-        work = self.asked.pop(index)
-        if isinstance(work, Request | Chore):
-            *_, found = work.iter_answer()
-            self.late.accept(work, found)
+        request = self.asked.pop(data.draw(st.integers(0, len(self.asked) - 1)))
+        if isinstance(request, Request):
+            self.late.accept(request, request.answer())
+        elif hasattr(request, "take"):
+            *_, found = request.iter_answer()
+            self.late.accept(request, found)
 
     @precondition(lambda self: self.asked and is_pending(self.late))
     @rule()
@@ -177,8 +175,10 @@ class Commands(RuleBasedStateMachine):
         if not len(self.late.asked):
             self.open_dock()
         while self.late.draft.is_waiting or self.late.is_held_up:
-            assert self.asked, "commands wait for an answer that nobody has been asked for"
-            self.answer_one(-1)
+            requests = [work for work in self.asked if isinstance(work, Request)]
+            assert requests, "commands wait for an answer that nobody has been asked for"
+            self.asked.remove(requests[-1])
+            self.late.accept(requests[-1], requests[-1].answer())
         assert not self.late.held_up
         assert np.array_equal(pixels(self.late), pixels(self.prompt))
         assert list(map(repr, self.late.objects)) == list(map(repr, self.prompt.objects))

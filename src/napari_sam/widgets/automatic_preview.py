@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -226,8 +225,7 @@ class AutomaticPreview(QWidget):
         if self.found is None:
             return
         self._draw()
-        n_before = len(self._session.objects)
-        self._is_kept = True
+        n_kept = 0
         with self._session.telling():
             finding = self.found.finding
             is_repeatable = (
@@ -235,30 +233,24 @@ class AutomaticPreview(QWidget):
                 and finding.labels_state == self._session.labels_state
                 and finding.predictor.sees_as(self._session.predictor)
             )
-            self._session.commit_all(
-                self.found.table.select(self._rows),
-                plane=finding.plane,
-                source=finding.as_python(self._knobs.thresholds) if is_repeatable else "",
-                wait=False,
+            n_kept = (
+                self._session.commit_all(
+                    self.found.table.select(self._rows),
+                    plane=finding.plane,
+                    source=finding.as_python(self._knobs.thresholds) if is_repeatable else "",
+                    wait=False,
+                )
+                or 0
             )
-        self._session.in_turn(partial(self._show_kept, self.found, n_before))
-        self._show()
-
-    def _show_kept(self, found: Found, n_before: int) -> None:
-        """Show the labels instead of the candidates, if these have come to be objects."""
-        if found is self.found:
-            self._is_kept = len(self._session.objects) > n_before
-            if self._is_kept:
-                self._scene.found.hide()
+        if n_kept or self._session.is_held_up:  # then they are kept in their turn
+            self._is_kept = True
+            self._scene.found.hide()
         self.said.emit(self._session.status)
         self._show()
 
     def _take_back(self) -> None:
         with self._session.telling():
             self._session.undo(wait=False)
-        self._session.in_turn(self._show_taken_back)
-
-    def _show_taken_back(self) -> None:
         if self._is_kept:
             self._draw()
         is_refused = self._session.status.startswith("There is nothing")

@@ -7,14 +7,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from napari_sam.labels.change import Change
-from napari_sam.widgets.committing_all import CommittingAll
+from napari_sam.masks.runs import iter_rows
 from napari_sam.widgets.draft import READY, Draft
+from napari_sam.widgets.drafting import Plane
+from napari_sam.widgets.following import Following
 from napari_sam.widgets.hover import fills_window
 from napari_sam.widgets.in_order import go_on, in_order
 from napari_sam.widgets.predictor import Predictor, Request
-from napari_sam.widgets.recipe import Asking
+from napari_sam.widgets.recipe import Asking, Code, literal
 from napari_sam.widgets.sliders import find_sliders
-from napari_sam.widgets.transcript import COMMIT
+from napari_sam.widgets.transcript import COMMIT, FIND
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_sam.labels.edit import Edit
+    from napari_sam.masks.mask_table import MaskTable
     from napari_sam.widgets.history import Step
     from napari_sam.widgets.written import AnyWritten
 
@@ -31,7 +34,7 @@ UNSEEN = (
 )
 
 
-class SegmentSession(CommittingAll):
+class SegmentSession(Following):
     """Segments objects in one viewer, one after the other.
 
     Every command does what the hand does in the window, and the window shows what commands do.
@@ -95,6 +98,57 @@ class SegmentSession(CommittingAll):
         kept_as = self._draft.label or written.label or None
         self._finish(written, self._draft.emptied(), *self._draft.recipe.calls, call)
         return kept_as
+
+    @in_order
+    def commit_all(
+        self,
+        table: MaskTable,
+        *,
+        plane: Plane = None,
+        first_label: int | None = None,
+        source: str = "",
+        wait: bool = True,
+    ) -> int:
+        """Write many objects as one step, each with an id of its own; return how many.
+
+        Objects that are there already stay whole, and what lies on them is left out. The object
+        being made stays as it is.
+
+        Parameters
+        ----------
+        table : MaskTable
+            In pixels of the image, such as `find` returns.
+        plane : tuple of int, optional
+            Default: the plane shown.
+        first_label : int, optional
+            The id of the first; see `commit`.
+        source : str
+            Python that makes the same table with the labels as they are, for `script`. Default:
+            the masks themselves.
+        wait : bool
+            Whether to return only when they are written, even if the labels have to be looked
+            through before; else 0 is returned then.
+        """
+        plane, layer = self._plane(plane), self._source.layer
+        if not len(table) or layer is None:
+            self._say("There are no objects to keep.")
+            return 0
+        how: Any = {"first_label": first_label, "source": source, "wait": wait}
+        if self._is_put_off(partial(self.commit_all, table, plane=plane, **how), wait):
+            return 0
+        predictor = self._predictor
+        labels = self._target.ensure_layer(self.viewer, layer, predictor.image)
+        model = predictor.model_name
+        written = self._target.write_all(labels, table, plane, model, first_label)
+        if not written.n_changed:
+            self._say("Nothing to write: other objects are there already, and they are kept.")
+            return 0
+        made = Code(source or f"masks_from_rows({literal([*iter_rows(table)])})")
+        first = written.label - written.n_objects + 1
+        how = {"plane": plane or None, "first_label": first}
+        call = self._call("commit_all", made, about=FIND if source else COMMIT, **how)
+        self._finish(written, self._draft, call)
+        return written.n_objects
 
     # Back and forth
 

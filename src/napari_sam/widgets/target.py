@@ -244,10 +244,11 @@ class Target:
         elif draft.old:
             drop += _there(self.objects.get(label, draft.plane))
         is_new = draft.old is None and is_there
-        change = Change(drop, put, (edit,))
-        return self.apply(Written(layer, change, says, label if is_new else 0, int(is_new)))
+        return self._apply(
+            layer, Change(drop, put, (edit,)), says, label if is_new else 0, int(is_new)
+        )
 
-    def plan_all(
+    def write_all(
         self,
         layer: Labels,
         table: MaskTable,
@@ -255,10 +256,9 @@ class Target:
         model: str = "",
         wanted: int | None = None,
     ) -> Written:
-        """Return what writes many objects with the next ids; others that are there stay whole.
+        """Write many objects with the next ids and show them; others that are there stay whole.
 
-        Writes nothing, and may be called in any thread. `model` is what found them, for their
-        records; `wanted` the id of the first.
+        `model` is what found them, for their records; `wanted` the id of the first.
         """
         labels = ShownLabels(layer)
         new = table.select(new_rows(labels.array, table, plane=plane))
@@ -266,11 +266,7 @@ class Target:
         edit = plan_table(labels, new, first, plane=plane)
         put = tuple(iter_records(edit, new, first, plane, model))
         says = f"Kept {len(new):,} objects" if len(new) != 1 else f"Kept as object {first}"
-        return Written(layer, Change((), put, (edit,)), says, first + len(new) - 1, len(new))
-
-    def has_free(self, planned: Written) -> bool:
-        """Whether nobody has painted with the ids that new objects are to get."""
-        return planned.label - planned.n_objects + 1 >= self.of(planned.layer).ids.next
+        return self._apply(layer, Change((), put, (edit,)), says, first + len(new) - 1, len(new))
 
     def write_through(
         self,
@@ -287,7 +283,7 @@ class Target:
             if (made := written_mask(edit, label, mask)).area:
                 edits += (edit,)
                 put += (ObjectRecord.of(made, label, plane, model=model),)
-        return self.apply(Written(layer, Change((), put, edits), f"Followed object {label}"))
+        return self._apply(layer, Change((), put, edits), f"Followed object {label}")
 
     def delete(self, label: int, places: Mapping[tuple[int, ...], Near]) -> Written:
         """Make an object background on some planes: on all of them, or, if that fails, on none."""
@@ -298,7 +294,7 @@ class Target:
             for plane, near in places.items()
         )
         change = Change(tuple(record for record in gone if record is not None), (), edits)
-        return self.apply(Written(layer, change, f"Deleted object {label}"))
+        return self._apply(layer, change, f"Deleted object {label}")
 
     def review(
         self, label: int, places: Mapping[tuple[int, ...], Near], is_reviewed: bool
@@ -312,18 +308,7 @@ class Target:
         layer: Any = self.layer
         says = "Accepted" if is_reviewed else "To be looked at again:"
         change = Change(put=tuple(record.reviewed(is_reviewed) for record in records))
-        return self.apply(Written(layer, change, f"{says} object {label}"))
-
-    def apply(self, planned: Written) -> Written:
-        """Make a planned change, unless it would change nothing; return what was done."""
-        change = planned.change
-        if not planned.n_changed and (change.edits or not change.put):
-            return planned
-        kept = self.of(planned.layer)
-        done = kept.apply(change)
-        if planned.n_objects:
-            kept.ids.use(planned.label)
-        return replace(planned, change=done, says=sentence(planned.says, planned.layer, done))
+        return self._apply(layer, change, f"{says} object {label}")
 
     def undo(self, written: AnyWritten) -> Change:
         """Put back what was there before, but for what has been painted since; frees the ids."""
@@ -353,6 +338,19 @@ class Target:
         if written.n_objects:
             kept.ids.use(written.label)
         return done
+
+    def _apply(
+        self, layer: Labels, change: Change, says: str, label: int = 0, n_objects: int = 0
+    ) -> Written:
+        """Make a change, unless it would change nothing."""
+        written = Written(layer, change, says, label, n_objects)
+        if not written.n_changed and (change.edits or not change.put):
+            return written
+        kept = self.of(layer)
+        done = kept.apply(change)
+        if n_objects:
+            kept.ids.use(label)
+        return replace(written, change=done, says=sentence(says, layer, done))
 
     def _records_after(
         self, layer: Labels, edit: Edit, plane: tuple[int, ...], own: int
