@@ -19,8 +19,11 @@ def edits(draw, dtype):
     changed = draw(hnp.arrays(bool, shape))
     y, x, z = draw(st.tuples(*[st.integers(0, 5)] * 3))
     region = (z, slice(y, y + shape[0]), slice(x, x + shape[1]))
+    before = draw(arrays)
     after = draw(st.one_of(arrays, st.integers(1, int(np.iinfo(dtype).max))))
-    return Edit(region, changed, draw(arrays), after)
+    if isinstance(after, np.ndarray):
+        after = np.where(changed, after, before)
+    return Edit(region, changed, before, after)
 
 
 def on_several_planes(dtype):

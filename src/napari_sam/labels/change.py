@@ -85,7 +85,7 @@ def _left(
     undone = []
     for plan, edit in zip(planned, possible, strict=True):
         if edit.n_changed < plan.n_changed:
-            is_other = plan.changed & ~edit.changed & (edit.before != edit.filled())
+            is_other = plan.changed & ~edit.changed & (edit.before != plan.filled())
             undone.append(Edit(plan.region, is_other, np.zeros_like(plan.before), plan.after))
     if not undone:
         return records

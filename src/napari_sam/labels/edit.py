@@ -25,7 +25,7 @@ class Edit:
     before : (h, w) array of the labels' dtype
         What the region held.
     after : int or (h, w) array
-        What the changed pixels hold now.
+        What the changed pixels hold now; in an array the others are as before.
     """
 
     region: tuple[int | slice, ...]
@@ -39,15 +39,14 @@ class Edit:
         return int(np.count_nonzero(self.changed))
 
     def filled(self) -> NDArray[Any]:
-        """Return what it puts as an array like `before`, in pixels that do not change too."""
+        """Return what the region holds now."""
         if isinstance(self.after, np.ndarray):
             return self.after.astype(self.before.dtype, copy=False)
-        return np.full(self.before.shape, self.after, self.before.dtype)
+        return np.where(self.changed, self.before.dtype.type(self.after), self.before)
 
     def inverse(self) -> Edit:
         """Return the way back, as an edit of its own."""
-        held = np.where(self.changed, self.filled(), self.before)
-        return Edit(self.region, self.changed, held, self.before)
+        return Edit(self.region, self.changed, self.filled(), self.before)
 
     def puts_the_same(self, other: Edit) -> bool:
         """Whether another edit puts the same values into the same pixels."""
@@ -73,12 +72,15 @@ class Edit:
         is_same = current == self.before
         if is_same.all():
             return self
-        return Edit(self.region, is_same & self.changed, np.array(current), self.after)
+        changed, held, after = is_same & self.changed, np.array(current), self.after
+        if isinstance(after, np.ndarray):
+            after = np.where(changed, after, held)
+        return Edit(self.region, changed, held, after)
 
     def write(self, labels: LabelsArray) -> None:
         """Write a planned edit, without looking again at what is there."""
         if self.n_changed:
-            labels[self.region] = np.where(self.changed, self.filled(), self.before)
+            labels[self.region] = self.filled()
 
     def undo(self, labels: LabelsArray) -> None:
         """Put back what the changed pixels held, exactly.

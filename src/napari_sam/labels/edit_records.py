@@ -17,8 +17,7 @@ from napari_sam.masks.mask_table import MaskTable
 def written_mask(edit: Edit, label: int, mask: Mask) -> Mask:
     """Return the pixels that hold an object after an edit, with the scores of its mask."""
     *_, rows, columns = edit.region
-    after = np.where(edit.changed, edit.after, edit.before) == label
-    written = type(mask).from_array(after, rows.start, columns.start)  # type: ignore[union-attr]
+    written = type(mask).from_array(edit.filled() == label, rows.start, columns.start)  # type: ignore[union-attr]
     return replace(mask, box=written.box, array=written.array)
 
 

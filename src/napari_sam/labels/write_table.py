@@ -98,9 +98,8 @@ def plan_table(
     before = np.array(labels[region])
     rows = np.arange(len(table))
     after = paint(table, rows, box, labels=rows + label, dtype=before.dtype)
-    changed = before == 0
-    np.logical_and(changed, after, out=changed)
-    return Edit(region, changed, before, after)
+    np.copyto(after, before, where=before != 0)
+    return Edit(region, after != before, before, after)
 
 
 def _hull(table: MaskTable, labels: LabelsArray) -> tuple[int, int, int, int]:
