@@ -182,6 +182,19 @@ def test_steps_undone_beneath_strokes(session, check):
     check()
 
 
+def test_a_step_of_the_history_of_napari_that_was_left_brings_no_record_back(session, check):
+    keep(session, 50, 50)
+    layer = session.labels
+    before = np.array(layer.data)
+    layer.undo()
+    session.click(90, 90)
+    session.clear()  # the way forward is lost
+    layer.redo()
+    assert np.array_equal(layer.data, before)
+    assert not len(session.objects)
+    check()
+
+
 def test_strokes_on_planes(viewer, make_session, model):
     """Of time, channels and depth."""
     stack = np.random.default_rng(0).integers(0, 99, (2, 2, 3, 60, 70), np.uint8)

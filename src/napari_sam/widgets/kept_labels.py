@@ -122,6 +122,8 @@ class KeptLabels:
         with self._writing(), shown.together():
             done = self._objects.apply(change, shown)
         self.is_changed = True
+        for record in (*change.drop, *change.put):
+            self._ended.pop(record.key, None)  # no stroke brings back what a command has ended
         for since in self._followed:
             since.append(done)
         if self._objects.journal is None and not self.is_on_disk:
