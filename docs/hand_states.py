@@ -114,6 +114,7 @@ def show_followed(it: Window) -> None:
     it.viewer.layers.remove(coins)
     planes = [np.roll(coins.data, shift, axis=1) for shift in range(-6, 7, 2)]
     it.viewer.add_image(np.stack(planes), name="stack")
+    it.viewer.dims.set_current_step(0, len(planes) // 2)
     it.hand.click(COINS[0])
     it.answered()
     it.hand.key(Qt.Key.Key_F)
